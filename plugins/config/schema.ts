@@ -1,0 +1,107 @@
+import { type Static, Type } from '@sinclair/typebox'
+
+/**
+ * Keys carry, beside their schema: `description` (what it is, for a person), `allowed` (the values, for an error
+ * message), `secret` (its value is never shown). `config.ini` shows every key with its default; a test holds it to that.
+ */
+export const ServerSection = Type.Object({
+  host: Type.String({
+    default: '127.0.0.1',
+    minLength: 1,
+    description: 'The address to listen on.',
+    allowed: 'a host name or address; 0.0.0.0 for all'
+  }),
+  port: Type.Integer({
+    default: 8080,
+    minimum: 0,
+    maximum: 65535,
+    description: 'The port to listen on; 0 takes any free one.',
+    allowed: 'a whole number from 0 to 65535'
+  }),
+  storage: Type.String({
+    default: 'sqlite',
+    description: 'Where events are kept: the name of a file in storage/.',
+    allowed: 'the name of a file in storage/'
+  }),
+  roles: Type.String({
+    default: 'api,ingest',
+    pattern: '^\\s*(api|ingest)(\\s*,\\s*(api|ingest))?\\s*$',
+    description: 'What this process does: answer requests, fetch the sources, or both.',
+    allowed: 'api | ingest | api,ingest'
+  }),
+  log_level: Type.String({
+    default: 'info',
+    pattern: '^(fatal|error|warn|info|debug|trace|silent)$',
+    description: 'The least serious log lines to write.',
+    allowed: 'fatal | error | warn | info | debug | trace | silent'
+  }),
+  ingest_heap_mb: Type.Integer({
+    default: 256,
+    minimum: 64,
+    maximum: 65536,
+    description: 'With both roles, ingestion runs in a thread of its own; it is restarted when its heap exceeds this.',
+    allowed: 'a whole number from 64 to 65536'
+  })
+})
+
+export const SourceSection = Type.Object({
+  adapter: Type.String({
+    description: 'The format of the feed: the name of a file in adapters/.',
+    allowed: 'the name of a file in adapters/'
+  }),
+  url: Type.String({
+    format: 'feed-url',
+    description: 'Where the feed is: http, https or file. A file is relative to the configuration file.',
+    allowed: 'http://… | https://… | file:path'
+  }),
+  cron: Type.String({
+    default: '*/5 * * * *',
+    format: 'cron',
+    description: 'When to fetch: five fields, or six with seconds first.',
+    allowed: 'a cron expression of five fields, or six with seconds first'
+  }),
+  cron_timezone: Type.String({
+    default: 'UTC',
+    format: 'timezone',
+    description: 'The time zone of the cron expression.',
+    allowed: 'an IANA time zone, as Europe/Madrid'
+  }),
+  run_at_start: Type.Boolean({
+    default: true,
+    description: 'Whether to fetch once when the service starts.',
+    allowed: 'true | false'
+  }),
+  timezone: Type.String({
+    default: 'UTC',
+    format: 'timezone',
+    description: "The time zone of the feed's dates.",
+    allowed: 'an IANA time zone, as Europe/Madrid'
+  }),
+  enabled: Type.Boolean({
+    default: true,
+    description: 'Whether to fetch it at all. Its events stay either way.',
+    allowed: 'true | false'
+  }),
+  allow_private: Type.Boolean({
+    default: false,
+    description: 'Whether its address may be loopback, private or otherwise not public.',
+    allowed: 'true | false'
+  }),
+  timeout: Type.Integer({
+    default: 600,
+    minimum: 1,
+    maximum: 86400,
+    description: 'Seconds after which a run is given up, whatever it is doing.',
+    allowed: 'a whole number from 1 to 86400'
+  }),
+  max_mb: Type.Integer({
+    default: 2000,
+    minimum: 1,
+    maximum: 100000,
+    description: 'Most megabytes of a snapshot, uncompressed.',
+    allowed: 'a whole number from 1 to 100000'
+  })
+})
+
+export type ServerSettings = Omit<Static<typeof ServerSection>, 'roles'> & { roles: Set<Role> }
+export type Role = 'api' | 'ingest'
