@@ -1,0 +1,32 @@
+import type { Static, TObject } from '@sinclair/typebox'
+import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Storage } from './contract.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    storage: Storage
+  }
+}
+
+export interface StorageDriver<Options extends TObject> {
+  /** Schema of the driver's own section in `config.ini`, which has the name of the driver's file. */
+  options: Options
+  /**
+   * Makes the storage, without waiting for a server. Throws `StorageUnusable` for what no waiting can mend.
+   * What it opened it closes in `Storage.close`.
+   */
+  open(options: Static<Options>, context: { app: FastifyInstance; log: FastifyBaseLogger }): Promise<Storage>
+}
+
+export type StoragePlugin = FastifyPluginAsync<{ options: unknown }> & { options: TObject }
+
+/** A driver's default export: the plugin that decorates `app.storage` and closes it last of all. */
+export function defineStorage<Options extends TObject>(driver: StorageDriver<Options>): StoragePlugin {
+  const plugin: FastifyPluginAsync<{ options: unknown }> = async (app, { options }) => {
+    const storage = await driver.open(options as Static<Options>, { app, log: app.log })
+    app.decorate('storage', storage)
+    app.addHook('onClose', () => storage.close())
+  }
+  return Object.assign(fp(plugin, { name: 'storage-driver' }), { options: driver.options })
+}

@@ -1,0 +1,45 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Type } from '@sinclair/typebox'
+import { defineStorage } from './kit/define.ts'
+import { StorageUnusable } from './kit/errors.ts'
+import { createStorage } from './sqlite/storage.ts'
+
+export default defineStorage({
+  options: Type.Object({
+    path: Type.String({
+      default: 'data/events.db',
+      minLength: 1,
+      format: 'path',
+      description: 'The database file; made, with its folders, where there is none.',
+      allowed: 'a file path, relative to the configuration file'
+    }),
+    cache_mb: Type.Integer({
+      default: 32,
+      minimum: 1,
+      maximum: 4096,
+      description: 'Page cache of each connection (one a thread), in MB.',
+      allowed: 'a whole number from 1 to 4096'
+    })
+  }),
+
+  async open({ path, cache_mb }) {
+    let db: DatabaseSync | undefined
+    try {
+      mkdirSync(dirname(path), { recursive: true })
+      db = new DatabaseSync(path, { timeout: 5000 })
+      // The page size counts only for a new file. WAL: readers and the one writer do not wait for each other.
+      db.exec(`pragma page_size = 8192; pragma journal_mode = wal; pragma synchronous = normal;
+        pragma cache_size = -${cache_mb * 1024}; pragma foreign_keys = on`)
+      return createStorage(db, path)
+    } catch (error) {
+      db?.close()
+      throw new StorageUnusable(
+        `the SQLite file ${path} cannot be opened: ${(error as Error).message}. Check that it is an Event Service ` +
+          'database and that this user may write to it and its folder, or set [sqlite] path to another file',
+        { cause: error }
+      )
+    }
+  }
+})

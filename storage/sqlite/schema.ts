@@ -1,0 +1,61 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { StorageUnusable } from '../kit/errors.ts'
+
+/**
+ * One entry a version, never changed once released. Times in `events` are seconds since 1970, so that an index entry
+ * stays small; those without an end end when they start. `events_by_start` holds every column that a filter reads, so
+ * that an event's own row is read only when it is in the answer.
+ */
+const MIGRATIONS = [
+  `create table meta (key text primary key, value integer not null) strict, without rowid;
+   insert into meta values ('revision', 0);
+   create table sources (no integer primary key, name text not null unique, state text, last_success_at text) strict;
+   create table events (
+     seq integer primary key, id blob not null unique, source integer not null references sources,
+     ever_online integer not null, online integer not null, listed integer not null,
+     starts integer not null, ends integer not null, local_start integer not null, local_end integer not null,
+     fingerprint text not null, json text not null) strict;
+   create index events_by_start on events (ever_online, starts, id, ends, local_start, local_end, online, source);
+   create index events_by_source on events (source, listed);
+   create table leases (name text primary key, holder text, token integer not null, expires integer not null)
+     strict, without rowid;
+   create table runs (
+     id text primary key, source text not null, started_at text not null, finished_at text, outcome text, reason text,
+     detail text, counts text not null) strict, without rowid;
+   create index runs_by_source on runs (source, id);
+   create index runs_open on runs (source) where finished_at is null;
+   create table rejects (
+     id text primary key, source text not null, run_id text not null, reason text not null, path text not null,
+     raw text not null, event_id text, first_seen_at text not null, last_seen_at text not null,
+     count integer not null) strict, without rowid;
+   create index rejects_by_source on rejects (source, last_seen_at, id);`
+]
+
+/** Several processes may do this at once: the immediate transaction lets one through, the others find it done. */
+export function migrate(db: DatabaseSync, path: string): void {
+  if (version(db) === MIGRATIONS.length) return
+  db.exec('begin immediate')
+  try {
+    const from = version(db)
+    if (from > MIGRATIONS.length) {
+      throw new StorageUnusable(
+        `${path} was written by a newer Event Service (schema ${from}, this one knows ${MIGRATIONS.length}): ` +
+          'run that version, or set [sqlite] path to another file'
+      )
+    }
+    for (const sql of MIGRATIONS.slice(from)) db.exec(sql)
+    db.exec(`pragma user_version = ${MIGRATIONS.length}`)
+    db.exec('commit')
+  } catch (error) {
+    if (db.isTransaction) db.exec('rollback')
+    throw error
+  }
+}
+
+export function isMigrated(db: DatabaseSync): boolean {
+  return version(db) === MIGRATIONS.length
+}
+
+function version(db: DatabaseSync): number {
+  return (db.prepare('pragma user_version').get() as { user_version: number }).user_version
+}
