@@ -1,0 +1,88 @@
+import type { Static, TObject } from '@sinclair/typebox'
+import type { FastifyBaseLogger } from 'fastify'
+import type { HttpClient } from '../../plugins/http.ts'
+import type { AdapterState } from '../../storage/kit/contract.ts'
+
+/** Knows one feed format. */
+export interface SourceAdapter<Options extends TObject = TObject> {
+  /** Schema of the keys that this adapter adds to `[source.NAME]`. */
+  options: Options
+  /**
+   * Reads one snapshot, pulled by the consumer: while nothing is asked for, nothing may be read from the network.
+   * Throws `FeedError` for what is wrong with the feed or the way to it. Ends at once when `signal` aborts.
+   */
+  read(context: SourceContext<Static<Options>>): AsyncIterable<SourceItem>
+}
+
+export interface SourceContext<Options = unknown> {
+  source: SourceSettings
+  options: Options
+  signal: AbortSignal
+  log: FastifyBaseLogger
+  http: HttpClient
+  /** What the last `complete()` of this source gave, if its settings are still the same. */
+  state: AdapterState | null
+  /**
+   * Says that the whole snapshot was yielded. Only then are missing events delisted and `state` kept for the next run.
+   * To be called at most once, after the last item.
+   */
+  complete(state: AdapterState): void
+  /** Says that the provider answered that nothing changed since `state`. Instead of `complete`, with no items. */
+  unchanged(): void
+  /** Decoded bytes, to be counted as they come. */
+  countBytes(bytes: number): void
+}
+
+/** The part of `[source.NAME]` that is the same for all adapters. */
+export interface SourceSettings {
+  name: string
+  adapter: string
+  /** `http:`, `https:` or `file:`, absolute. */
+  url: string
+  cron: string
+  cron_timezone: string
+  run_at_start: boolean
+  /** IANA name of the zone of the feed's wall-clock times. */
+  timezone: string
+  enabled: boolean
+  /** Whether the address may be loopback, private, link-local … */
+  allow_private: boolean
+  /** Total deadline of a run, in seconds. */
+  timeout: number
+  /** Most decoded megabytes (10⁶ bytes) of one snapshot. */
+  max_mb: number
+}
+
+/** One thing found in the feed: a record, still to be checked, or why there cannot even be a record. */
+export type SourceItem = { where(): Where } & ({ record: EventRecord } | { record?: never; reject: string })
+
+/** Asked for only when something is wrong with the item, and before the next one is read. */
+export interface Where {
+  /** `/eventList/output/base_event[3]/event[1]` */
+  path: string
+  /** The source text that the item was read from, enough to read it again. */
+  raw: string
+}
+
+/** What the feed says, word for word; undefined where it says nothing. The pipeline checks and converts it. */
+export interface EventRecord {
+  base_event_id: string | undefined
+  event_id: string | undefined
+  title: string | undefined
+  sell_mode: string | undefined
+  organizer_company_id: string | undefined
+  start_date: string | undefined
+  end_date: string | undefined
+  sell_from: string | undefined
+  sell_to: string | undefined
+  sold_out: string | undefined
+  zones: ZoneRecord[]
+}
+
+export interface ZoneRecord {
+  zone_id: string | undefined
+  name: string | undefined
+  capacity: string | undefined
+  price: string | undefined
+  numbered: string | undefined
+}

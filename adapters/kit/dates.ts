@@ -1,0 +1,70 @@
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+/** Whether it is `YYYY-MM-DD` and stands in the calendar, from year 1 to 9999. */
+export function isDate(text: string): boolean {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false
+  const year = Number(text.slice(0, 4))
+  const month = Number(text.slice(5, 7))
+  const leapDay = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 1 : 0
+  const days = (DAYS[month - 1] ?? 0) + leapDay
+  const day = Number(text.slice(8, 10))
+  return year >= 1 && day >= 1 && day <= days
+}
+
+/** Whether it is `YYYY-MM-DDTHH:MM:SS`, a wall-clock time of a day that stands in the calendar. */
+export function isLocalDateTime(text: string): boolean {
+  return /^.{10}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d$/.test(text) && isDate(text.slice(0, 10))
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>()
+const instants = new Map<string, string>()
+const MOST_INSTANTS = 50_000
+
+/**
+ * The instant of a wall-clock time, as `YYYY-MM-DDTHH:MM:SSZ`. One that a zone skips when its clocks go forward counts
+ * as that much later, one that it has twice as the first of the two.
+ * @returns null where the instant is not in the years 1 to 9999.
+ */
+export function toInstant(local: string, zone: string): string | null {
+  if (zone === 'UTC') return `${local}Z`
+  const key = zone + local
+  let instant = instants.get(key)
+  if (instant === undefined) {
+    const utc = toUtc(Date.parse(`${local}Z`), zone)
+    instant = new Date(utc).toISOString().slice(0, -5)
+    if (instants.size >= MOST_INSTANTS) instants.clear()
+    instants.set(key, instant)
+  }
+  return instant.length === 19 && instant > '0001' ? `${instant}Z` : null
+}
+
+function toUtc(local: number, zone: string): number {
+  // The offsets on either side of whatever change of the clocks lies near.
+  const earlier = local - offsetAt(local - 86_400_000, zone)
+  const later = local - offsetAt(local + 86_400_000, zone)
+  if (earlier === later || earlier + offsetAt(earlier, zone) === local) return earlier
+  return later + offsetAt(later, zone) === local ? later : earlier
+}
+
+/** Milliseconds by which the zone's clocks are ahead of UTC. */
+function offsetAt(utc: number, zone: string): number {
+  let format = formats.get(zone)
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-US', {
+      timeZone: zone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric'
+    })
+    formats.set(zone, format)
+  }
+  const parts = Object.fromEntries(format.formatToParts(utc).map(({ type, value }) => [type, Number(value)]))
+  const wall = new Date(0)
+  wall.setUTCFullYear(parts.year!, parts.month! - 1, parts.day)
+  wall.setUTCHours(parts.hour!, parts.minute, parts.second)
+  return wall.getTime() - Math.floor(utc / 1000) * 1000
+}

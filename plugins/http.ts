@@ -1,0 +1,152 @@
+import type { Readable } from 'node:stream'
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import fp from 'fastify-plugin'
+import { Agent, type Dispatcher, request } from 'undici'
+import { FeedError } from '../adapters/kit/errors.ts'
+import { explainNetworkError } from './http/explain.ts'
+import { createGuardedConnector } from './http/guarded-connector.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    http: HttpClient
+  }
+}
+
+export interface HttpClient {
+  /**
+   * One GET, following at most 3 redirects. It has no deadline of its own: that is the signal's.
+   * @throws FeedError, also from `body`; the signal's reason when it aborts
+   */
+  get(url: string, options: HttpOptions): Promise<HttpResponse>
+}
+
+export interface HttpOptions {
+  headers?: Record<string, string>
+  signal: AbortSignal
+  /** Whether addresses that are not public may be connected to. */
+  allowPrivate: boolean
+}
+
+export interface HttpResponse {
+  status: number
+  headers: Record<string, string | undefined>
+  /** Decoded of its content coding; pulled. */
+  body: AsyncIterable<Uint8Array>
+  /** Instead of reading the body. */
+  discard(): Promise<void>
+}
+
+const MOST_REDIRECTS = 3
+const DECODERS: Record<string, () => NodeJS.ReadWriteStream & Readable> = {
+  gzip: createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress
+}
+
+/** How feeds are fetched. */
+export default fp(
+  async (app) => {
+    const timeouts = { headersTimeout: 30_000, bodyTimeout: 60_000 }
+    const agents = {
+      open: new Agent({ ...timeouts, connect: createGuardedConnector({ allowPrivate: true }) }),
+      guarded: new Agent({ ...timeouts, connect: createGuardedConnector({ allowPrivate: false }) })
+    }
+    app.decorate('http', {
+      get: (url, options) => get(url, options, options.allowPrivate ? agents.open : agents.guarded)
+    } satisfies HttpClient)
+    app.addHook('onClose', async () => {
+      await Promise.all([agents.open.destroy(), agents.guarded.destroy()])
+    })
+  },
+  { name: 'http' }
+)
+
+async function get(url: string, options: HttpOptions, dispatcher: Agent): Promise<HttpResponse> {
+  let target = new URL(url)
+  for (let redirects = 0; ; redirects++) {
+    const response = await send(target, options, dispatcher)
+    const headers = flatten(response.headers)
+    if (![301, 302, 303, 307, 308].includes(response.statusCode)) {
+      return {
+        status: response.statusCode,
+        headers,
+        body: decode(response, headers['content-encoding'], options.signal),
+        discard: () => response.body.dump()
+      }
+    }
+    await response.body.dump()
+    if (redirects === MOST_REDIRECTS) throw new FeedError('redirect', `more than ${MOST_REDIRECTS} redirects`)
+    target = resolveRedirect(headers.location, target)
+  }
+}
+
+async function send(url: URL, { headers, signal }: HttpOptions, dispatcher: Agent): Promise<Dispatcher.ResponseData> {
+  const { username, password } = url
+  const authorization = username || password ? { authorization: basic(username, password) } : {}
+  try {
+    return await request(url, {
+      dispatcher,
+      signal,
+      headers: { 'accept-encoding': 'gzip, deflate, br', 'user-agent': 'event-service', ...authorization, ...headers }
+    })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw explainNetworkError(error as Error, url.host)
+  }
+}
+
+function basic(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`
+}
+
+function resolveRedirect(location: string | undefined, from: URL): URL {
+  const to = location === undefined ? null : URL.parse(location, from.href)
+  if (to === null || !['http:', 'https:'].includes(to.protocol)) {
+    throw new FeedError(
+      'redirect',
+      `the provider redirects to ${JSON.stringify(location ?? '')}, which is not a web address`
+    )
+  }
+  return to
+}
+
+function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value])
+  )
+}
+
+async function* decode(
+  { body }: Dispatcher.ResponseData,
+  coding: string | undefined,
+  signal: AbortSignal
+): AsyncGenerator<Uint8Array> {
+  const name = coding?.trim().toLowerCase() ?? ''
+  let stream: Readable = body
+  try {
+    if (name !== '' && name !== 'identity') {
+      const createDecoder = DECODERS[name]
+      if (createDecoder === undefined) {
+        throw new FeedError(
+          'encoding',
+          `the provider sends the content coding "${name.slice(0, 40)}", which was not asked for`
+        )
+      }
+      stream = body.compose(createDecoder()) as Readable
+    }
+    yield* stream
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof FeedError) throw error
+    if (String((error as NodeJS.ErrnoException).code).startsWith('Z_')) {
+      throw new FeedError('encoding', `the ${name} coding of the body is broken: ${(error as Error).message}`, {
+        cause: error
+      })
+    }
+    throw new FeedError('truncated', `the body broke off: ${(error as Error).message}`, { cause: error })
+  } finally {
+    // A consumer that left early must not leave the connection open with a body that nobody reads.
+    stream.destroy()
+    body.destroy()
+  }
+}
