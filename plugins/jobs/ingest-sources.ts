@@ -1,0 +1,17 @@
+import { defineJob } from './kit/define.ts'
+
+/** One job a source. */
+export default defineJob((app) =>
+  app.sources.list
+    .filter((source) => source.enabled)
+    .map((source) => ({
+      name: `source:${source.name}`,
+      cron: source.cron,
+      timezone: source.cron_timezone,
+      atStart: source.run_at_start,
+      timeoutMs: source.timeout * 1000,
+      run: async (context) => {
+        await app.ingest(source, context)
+      }
+    }))
+)

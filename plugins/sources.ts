@@ -1,0 +1,70 @@
+import { Cron } from 'croner'
+import fp from 'fastify-plugin'
+import type { SourceState } from '../storage/kit/contract.ts'
+import type { Config } from './config/load.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    sources: Sources
+  }
+}
+
+export type Source = Config['sources'][number]
+
+export interface Sources {
+  /** All that are configured, in the order of the file. */
+  list: readonly Source[]
+  /** How old their data are; at most a second behind. */
+  freshness(): Promise<Freshness[]>
+}
+
+export interface Freshness {
+  name: string
+  last_success_at: string | null
+  /** Whether a run that was due since has not succeeded. */
+  stale: boolean
+}
+
+const FRESHNESS_MS = 1000
+
+/** What is known of the sources, apart from their events. */
+export default fp(
+  async (app) => {
+    const { sources: list } = app.config
+    let freshness: Promise<Freshness[]> | undefined
+    let readAt = 0
+
+    app.decorate('sources', {
+      list,
+      freshness() {
+        if (freshness === undefined || Date.now() - readAt > FRESHNESS_MS) {
+          readAt = Date.now()
+          freshness = app.storage.sources().then((states) => judgeFreshness(list, states, new Date()))
+          // A failure is for those who asked, not for the next ones.
+          freshness.catch(() => (freshness = undefined))
+        }
+        return freshness
+      }
+    })
+  },
+  { name: 'sources', dependencies: ['config', 'storage'] }
+)
+
+export function judgeFreshness(sources: readonly Source[], states: SourceState[], now: Date): Freshness[] {
+  const lastSuccess = new Map(states.map((state) => [state.source, state.last_success_at]))
+  return sources
+    .filter((source) => source.enabled)
+    .map((source) => {
+      const last = lastSuccess.get(source.name) ?? null
+      return {
+        name: source.name,
+        last_success_at: last,
+        stale: last === null || isOverdue(source, new Date(last), now)
+      }
+    })
+}
+
+function isOverdue(source: Source, last: Date, now: Date): boolean {
+  const due = new Cron(source.cron, { timezone: source.cron_timezone }).nextRun(last)
+  return due !== null && due.getTime() + source.timeout * 1000 < now.getTime()
+}
