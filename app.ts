@@ -1,0 +1,59 @@
+import fastify, { type FastifyInstance, LogController } from 'fastify'
+import adapters from './plugins/adapters.ts'
+import type { Config } from './plugins/config/load.ts'
+import config from './plugins/config.ts'
+import docs from './plugins/docs.ts'
+import { rejectConnection } from './plugins/errors/reject-connection.ts'
+import errors, { renderError } from './plugins/errors.ts'
+import http from './plugins/http.ts'
+import ingest from './plugins/ingest.ts'
+import scheduler from './plugins/scheduler.ts'
+import security from './plugins/security.ts'
+import sources from './plugins/sources.ts'
+import storage from './plugins/storage.ts'
+import events from './routes/events.ts'
+import health from './routes/health.ts'
+import sourceRoutes from './routes/sources.ts'
+
+export interface AppOptions {
+  config: Config
+  /** Whether the scheduler starts jobs by itself; tests say false and call `app.jobs.run`. */
+  tick?: boolean
+}
+
+/** The whole service, in the order in which it is read: each concern is one plugin. It closes in the reverse order. */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const { server } = options.config
+  const app = fastify({
+    logger: { level: server.log_level },
+    // A line a request says little and costs much; what fails is logged where it fails.
+    logController: new LogController({ disableRequestLogging: true }),
+    // Nobody may hold a connection open by saying nothing.
+    requestTimeout: 30_000,
+    connectionTimeout: 60_000,
+    http: { connectionsCheckingInterval: 2000 },
+    forceCloseConnections: 'idle',
+    ajv: { customOptions: { coerceTypes: true, removeAdditional: false, allErrors: true, keywords: ['x-allowed'] } },
+    frameworkErrors: (error, request, reply) => void renderError(error, request, reply),
+    clientErrorHandler: rejectConnection
+  })
+
+  await app.register(config, { config: options.config })
+  await app.register(errors)
+  await app.register(security)
+  if (server.roles.has('api')) await app.register(docs)
+  await app.register(storage)
+  await app.register(sources)
+  if (server.roles.has('ingest')) {
+    await app.register(http)
+    await app.register(adapters)
+    await app.register(ingest)
+    await app.register(scheduler, { tick: options.tick ?? true })
+  }
+  await app.register(health)
+  if (server.roles.has('api')) {
+    await app.register(events, { prefix: '/v1/api' })
+    await app.register(sourceRoutes, { prefix: '/v1/api' })
+  }
+  return app
+}

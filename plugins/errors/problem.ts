@@ -1,0 +1,47 @@
+import { STATUS_CODES } from 'node:http'
+import createError from '@fastify/error'
+import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyReply } from 'fastify'
+
+const Fault = {
+  parameter: Type.Optional(Type.String({ description: 'Name of the parameter that is to blame' })),
+  allowed: Type.Optional(Type.String({ description: 'What it may be' }))
+}
+
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.String({ description: 'Always about:blank: `code` says more', examples: ['about:blank'] }),
+    title: Type.String({ description: 'The name of the status' }),
+    status: Type.Integer(),
+    code: Type.String({ description: 'Stable; for programs', examples: ['invalid_parameter'] }),
+    detail: Type.String({ description: 'For people' }),
+    ...Fault,
+    errors: Type.Optional(
+      Type.Array(Type.Object({ detail: Type.String(), ...Fault }), {
+        description: 'All that is wrong, if more than one thing is'
+      })
+    )
+  },
+  { $id: 'Problem', title: 'Problem', description: 'RFC 9457' }
+)
+
+export type Problem = Omit<Static<typeof ProblemSchema>, 'type' | 'title'>
+
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  // As text, so that a route's own response schemas have no say in it.
+  return reply.code(problem.status).type('application/problem+json; charset=utf-8').send(renderProblem(problem))
+}
+
+export function renderProblem(problem: Problem): string {
+  const { status, ...rest } = problem
+  return JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, ...rest })
+}
+
+const InvalidParameter = createError<[string]>('EVT_INVALID_PARAMETER', '%s', 400)
+
+/** A parameter that has the right form, but cannot be used. */
+export function invalidParameter(parameter: string, detail: string, allowed: string): Error {
+  return Object.assign(new InvalidParameter(detail), { problem: { parameter, allowed } })
+}
+
+export const NotFound = createError<[string]>('EVT_NOT_FOUND', '%s', 404)

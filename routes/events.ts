@@ -1,0 +1,150 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import { NotFound } from '../plugins/errors/problem.ts'
+import { EventSchema } from '../storage/kit/event.ts'
+import type { EventFilters } from '../storage/kit/filters.ts'
+import { BOUND_FORMS, parseBound, refuseReversed } from './kit/bounds.ts'
+import { decodeCursor, INSTANT, nextLink, PageInfo, PagingQuery, pageInfo, UUID } from './kit/paging.ts'
+import { FAILURES, NOT_FOUND } from './kit/responses.ts'
+
+const OneOf = <const T extends string>(values: readonly T[], options: object) =>
+  Type.Unsafe<T>(Type.String({ enum: [...values], 'x-allowed': values.join(' | '), ...options }))
+
+const EventsQuery = Type.Object(
+  {
+    start_date: Type.Optional(
+      Type.String({
+        description: `The first bound, inclusive; left out: no bound. ${BOUND_FORMS}`,
+        'x-allowed': BOUND_FORMS,
+        examples: ['2021-02-01T00:00:00']
+      })
+    ),
+    end_date: Type.Optional(
+      Type.String({
+        description: `The second bound, inclusive; left out: no bound. ${BOUND_FORMS}`,
+        'x-allowed': BOUND_FORMS,
+        examples: ['2021-07-31T23:59:59']
+      })
+    ),
+    match: OneOf(['within', 'starts', 'overlaps'], {
+      default: 'within',
+      description:
+        'How events lie between the bounds. `within`: starts at or after the first and ends at or before the second; ' +
+        '`starts`: starts between them; `overlaps`: ends at or after the first and starts at or before the second. ' +
+        'An event with no end counts by its start.'
+    }),
+    sell_mode: Type.Optional(
+      OneOf(['online', 'offline', 'any'], {
+        description: 'How they are sold today; left out: those that are or ever were sold online'
+      })
+    ),
+    source: Type.Optional(
+      Type.String({
+        pattern: '^[a-z0-9][a-z0-9_-]{0,62}$',
+        description: 'Only those of this source',
+        'x-allowed': 'the name of a source, see /v1/api/sources',
+        examples: ['demo']
+      })
+    ),
+    ...PagingQuery
+  },
+  { additionalProperties: false }
+)
+
+const EventsAnswer = Type.Object({
+  data: Type.Array(Type.Unsafe<Static<typeof EventSchema>>(Type.Ref(EventSchema.$id!)), {
+    description: 'In order of start (`starts_at`), then id'
+  }),
+  page: PageInfo,
+  meta: Type.Object({
+    revision: Type.Integer({ description: 'Grows with every change to any event' }),
+    sources: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        last_success_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+        stale: Type.Boolean({ description: 'Whether a run that was due since has not succeeded' })
+      })
+    )
+  })
+})
+
+const POSITION = [INSTANT, UUID]
+
+const events: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(EventSchema)
+
+  app.get(
+    '/events',
+    {
+      schema: {
+        tags: ['events'],
+        summary: 'Events between two dates',
+        description: 'From the storage alone, whatever state the providers are in; events that are over stay.',
+        querystring: EventsQuery,
+        response: { 200: EventsAnswer, ...FAILURES }
+      }
+    },
+    async (request, reply) => {
+      const { query } = request
+      const filters = toFilters(query)
+      const paging = { query, position: POSITION }
+      const after = decodeCursor(query.cursor, paging)
+      const [revision, sources, found] = await Promise.all([
+        app.storage.revision(),
+        app.sources.freshness(),
+        app.storage.find(filters, { limit: query.limit, ...(after && { after }) })
+      ])
+      const page = pageInfo(query.limit, found.next, paging)
+      const link = nextLink(request.url, page.next_cursor)
+      if (link !== undefined) reply.header('link', link)
+      reply.type('application/json; charset=utf-8')
+      // The storage's own JSON goes out as it is: parsing it only to write it again would be most of the work.
+      const [head, tail] = [
+        '{"data":[',
+        `],"page":${JSON.stringify(page)},"meta":${JSON.stringify({ revision, sources })}}`
+      ]
+      const { json } = found
+      return typeof json === 'string' ? head + json + tail : Buffer.concat([Buffer.from(head), json, Buffer.from(tail)])
+    }
+  )
+
+  app.get(
+    '/events/:id',
+    {
+      schema: {
+        tags: ['events'],
+        summary: 'One event',
+        params: Type.Object({
+          id: Type.String({
+            pattern: UUID.source,
+            description: '`id` of an event',
+            'x-allowed': '`id` of an event, a UUID in lower case'
+          })
+        }),
+        querystring: Type.Object({}, { additionalProperties: false }),
+        response: { 200: Type.Ref(EventSchema.$id!), ...FAILURES, ...NOT_FOUND }
+      }
+    },
+    async ({ params }, reply) => {
+      const event = await app.storage.get(params.id)
+      if (event === null) throw new NotFound(`There is no event ${params.id}.`)
+      return reply.send(event)
+    }
+  )
+}
+
+export default events
+
+function toFilters(query: Static<typeof EventsQuery>): EventFilters {
+  const { match, sell_mode: sellMode, source } = query
+  const from = query.start_date === undefined ? undefined : parseBound('start_date', query.start_date, 'from')
+  const to = query.end_date === undefined ? undefined : parseBound('end_date', query.end_date, 'to')
+  refuseReversed(from, to)
+  return {
+    match,
+    ...(from && { from }),
+    ...(to && { to }),
+    ...(source !== undefined && { source }),
+    ...(sellMode === undefined ? { everOnline: true } : sellMode === 'any' ? {} : { sellMode })
+  }
+}

@@ -1,0 +1,14 @@
+import { Type } from '@sinclair/typebox'
+import { ProblemSchema } from '../../plugins/errors/problem.ts'
+
+const Problem = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: Type.Ref(ProblemSchema.$id!) } }
+})
+
+/** What any route that asks the storage can answer instead. */
+export const FAILURES = {
+  400: Problem('A parameter is not known, stands twice or has a value that is not allowed'),
+  503: Problem('The storage does not answer at the moment')
+}
+export const NOT_FOUND = { 404: Problem('There is no such thing') }

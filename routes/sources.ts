@@ -1,0 +1,179 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
+import { NotFound } from '../plugins/errors/problem.ts'
+import { OUTCOMES, REASONS } from '../storage/kit/contract.ts'
+import {
+  decodeCursor,
+  INSTANT,
+  nextLink,
+  PageInfo,
+  type Paging,
+  PagingQuery,
+  pageInfo,
+  REJECT_ID,
+  UUID
+} from './kit/paging.ts'
+import { FAILURES, NOT_FOUND } from './kit/responses.ts'
+
+const OrNull = <T extends TSchema>(schema: T, description?: string) =>
+  Type.Union([schema, Type.Null()], description === undefined ? {} : { description })
+const Time = Type.String({ format: 'date-time' })
+
+const Run = Type.Object(
+  {
+    id: Type.String(),
+    source: Type.String(),
+    started_at: Time,
+    finished_at: OrNull(Time, 'null while it is under way'),
+    outcome: OrNull(
+      Type.Unsafe<(typeof OUTCOMES)[number]>(Type.String({ enum: OUTCOMES })),
+      'null while it is under way'
+    ),
+    reason: OrNull(Type.Unsafe<(typeof REASONS)[number]>(Type.String({ enum: REASONS })), 'Why it did not succeed'),
+    detail: OrNull(Type.String(), 'What happened, for people'),
+    counts: Type.Object({
+      seen: Type.Integer({ description: 'Records in the feed' }),
+      created: Type.Integer(),
+      updated: Type.Integer(),
+      unchanged: Type.Integer(),
+      delisted: Type.Integer(),
+      restored: Type.Integer({ description: 'Delisted ones that came back' }),
+      rejected: Type.Integer(),
+      bytes: Type.Integer({ description: 'Read, uncompressed' }),
+      duration: Type.Integer({ description: 'Milliseconds' })
+    })
+  },
+  { $id: 'Run', title: 'Run' }
+)
+
+const Reject = Type.Object(
+  {
+    id: Type.String(),
+    source: Type.String(),
+    run_id: Type.String({ description: 'The run that saw it last' }),
+    reason: Type.String({ description: 'Why it cannot become an event' }),
+    path: Type.String({ description: 'Where in the feed it stood' }),
+    raw: Type.String({ description: 'As the feed had it' }),
+    event_id: OrNull(Type.String(), 'The event that it would have been; null where its identity cannot be read'),
+    first_seen_at: Time,
+    last_seen_at: Time,
+    count: Type.Integer({ description: 'Runs that saw it' })
+  },
+  { $id: 'Reject', title: 'Reject' }
+)
+
+const Source = Type.Object(
+  {
+    name: Type.String(),
+    adapter: Type.String(),
+    cron: Type.String(),
+    cron_timezone: Type.String(),
+    timezone: Type.String({ description: "Of the feed's dates" }),
+    enabled: Type.Boolean(),
+    last_success_at: OrNull(Time),
+    stale: Type.Boolean({ description: 'Whether a run that was due since has not succeeded' }),
+    last_run: OrNull(Type.Ref(Run.$id!))
+  },
+  { $id: 'Source', title: 'Source' }
+)
+
+const NameParams = Type.Object({
+  name: Type.String({
+    maxLength: 63,
+    description: 'Name of a source',
+    'x-allowed': 'the name of a source, see /v1/api/sources',
+    examples: ['demo']
+  })
+})
+const NoQuery = Type.Object({}, { additionalProperties: false })
+const PageQuery = Type.Object(PagingQuery, { additionalProperties: false })
+
+const sources: FastifyPluginAsyncTypebox = async (app) => {
+  for (const schema of [Run, Reject, Source]) app.addSchema(schema)
+
+  async function describe() {
+    const freshness = new Map((await app.sources.freshness()).map((entry) => [entry.name, entry]))
+    const lastRuns = await Promise.all(app.sources.list.map(({ name }) => app.storage.runs(name, { limit: 1 })))
+    return app.sources.list.map(({ name, adapter, cron, cron_timezone, timezone, enabled }, i) => ({
+      name,
+      adapter,
+      cron,
+      cron_timezone,
+      timezone,
+      enabled,
+      last_success_at: freshness.get(name)?.last_success_at ?? null,
+      stale: freshness.get(name)?.stale ?? false,
+      last_run: lastRuns[i]?.items[0] ?? null
+    }))
+  }
+  function refuseUnknown(name: string): void {
+    const names = app.sources.list.map((source) => source.name)
+    if (!names.includes(name))
+      throw new NotFound(`There is no source ${name}; there are: ${names.join(', ') || 'none'}.`)
+  }
+
+  app.get(
+    '/sources',
+    {
+      schema: {
+        tags: ['sources'],
+        summary: 'All sources',
+        querystring: NoQuery,
+        response: { 200: Type.Object({ data: Type.Array(Type.Ref(Source.$id!)) }), ...FAILURES }
+      }
+    },
+    async (_request, reply) => reply.send({ data: await describe() })
+  )
+
+  app.get(
+    '/sources/:name',
+    {
+      schema: {
+        tags: ['sources'],
+        summary: 'One source',
+        params: NameParams,
+        querystring: NoQuery,
+        response: { 200: Type.Ref(Source.$id!), ...FAILURES, ...NOT_FOUND }
+      }
+    },
+    async ({ params: { name } }, reply) => {
+      refuseUnknown(name)
+      return reply.send((await describe()).find((source) => source.name === name))
+    }
+  )
+
+  const histories = [
+    { kind: 'runs', item: Run, position: [UUID], summary: 'Runs of a source, newest first' },
+    { kind: 'rejects', item: Reject, position: [INSTANT, REJECT_ID], summary: 'Rejects of a source, last seen first' }
+  ] as const
+  for (const { kind, item, position, summary } of histories) {
+    app.get(
+      `/sources/:name/${kind}`,
+      {
+        schema: {
+          tags: ['sources'],
+          summary,
+          params: NameParams,
+          querystring: PageQuery,
+          response: {
+            200: Type.Object({ data: Type.Array(Type.Ref(item.$id!)), page: PageInfo }),
+            ...FAILURES,
+            ...NOT_FOUND
+          }
+        }
+      },
+      async ({ params: { name }, query, url }, reply) => {
+        refuseUnknown(name)
+        const paging: Paging = { query: { kind, name }, position: [...position] }
+        const after = decodeCursor(query.cursor, paging)
+        const found = await app.storage[kind](name, { limit: query.limit, ...(after && { after }) })
+        const page = pageInfo(query.limit, found.next, paging)
+        const link = nextLink(url, page.next_cursor)
+        if (link !== undefined) reply.header('link', link)
+        return reply.send({ data: found.items, page })
+      }
+    )
+  }
+}
+
+export default sources
