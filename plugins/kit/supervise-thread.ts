@@ -1,0 +1,52 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import type { FastifyBaseLogger } from 'fastify'
+import { backoff } from './backoff.ts'
+
+export interface SupervisedThread {
+  start(): void
+  /** Asks the thread to end what it is doing, and waits until it has. */
+  stop(): Promise<void>
+}
+
+/** A thread that has lived this long starts with a clean record. */
+const HEALTHY_MS = 60_000
+
+/** Keeps one thread running: one that dies, of its heap limit or of a fault, is replaced after a growing pause. */
+export function superviseThread(
+  file: URL,
+  { heapMb, log }: { heapMb: number; log: FastifyBaseLogger }
+): SupervisedThread {
+  const stopping = new AbortController()
+  let worker: Worker | undefined
+  let running: Promise<void> | undefined
+
+  async function keepRunning(): Promise<void> {
+    for (let failures = 0; !stopping.signal.aborted; ) {
+      const started = performance.now()
+      await runOnce()
+      if (stopping.signal.aborted) return
+      failures = performance.now() - started > HEALTHY_MS ? 0 : failures + 1
+      const ms = backoff(failures)
+      log.error({ retry_ms: ms }, 'the ingest thread ended; starting another one')
+      await sleep(ms, undefined, { signal: stopping.signal }).catch(() => undefined)
+    }
+  }
+  async function runOnce(): Promise<void> {
+    worker = new Worker(file, { resourceLimits: { maxOldGenerationSizeMb: heapMb } })
+    worker.on('error', (error) => log.error({ err: error }, 'the ingest thread failed'))
+    await once(worker, 'exit')
+  }
+
+  return {
+    start() {
+      running = keepRunning()
+    },
+    async stop() {
+      stopping.abort()
+      worker?.postMessage('stop')
+      await running
+    }
+  }
+}

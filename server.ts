@@ -1,0 +1,65 @@
+import { isMainThread, parentPort } from 'node:worker_threads'
+import { buildApp } from './app.ts'
+import { type Config, ConfigError } from './plugins/config/load.ts'
+import { readConfig } from './plugins/config.ts'
+import { superviseThread } from './plugins/kit/supervise-thread.ts'
+
+/** Whatever clients and providers do, the process is gone this long after it was told to. */
+const SHUTDOWN_MS = 9000
+
+/** What the whole process does, or one thread of it. */
+async function main(): Promise<void> {
+  const config = await readConfig()
+  if (isMainThread) await runProcess(config)
+  else await runIngestThread(config)
+}
+
+/** With both roles the API answers here, and a thread of its own ingests: parsing is work that requests would wait for. */
+async function runProcess(config: Config): Promise<void> {
+  const { server } = config
+  const both = server.roles.size === 2
+  const app = await buildApp({ config: both ? withRole(config, 'api') : config })
+  const thread = both
+    ? superviseThread(new URL(import.meta.url), { heapMb: server.ingest_heap_mb, log: app.log })
+    : undefined
+
+  let stopping = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, async () => {
+      if (stopping) return
+      stopping = true
+      app.log.info({ signal }, 'stopping')
+      setTimeout(() => {
+        app.log.warn('not everything ended in time; leaving all the same')
+        process.exit(0)
+      }, SHUTDOWN_MS).unref()
+      await Promise.all([thread?.stop(), app.close()])
+      app.log.info('stopped')
+      process.exit(0)
+    })
+  }
+  await app.listen({ host: server.host, port: server.port })
+  if (server.roles.has('api')) app.log.info(`the API is documented at ${app.listeningOrigin}/v1/api/docs/ui`)
+  thread?.start()
+}
+
+async function runIngestThread(config: Config): Promise<void> {
+  const app = await buildApp({ config: withRole(config, 'ingest') })
+  parentPort!.once('message', async () => {
+    await app.close()
+    parentPort!.close()
+  })
+  await app.ready()
+}
+
+function withRole(config: Config, role: 'api' | 'ingest'): Config {
+  return { ...config, server: { ...config.server, roles: new Set([role]) } }
+}
+
+main().catch((error: Error) => {
+  // Before there is a log; and nobody wants the stack of what is a message for people.
+  const isExpected = error instanceof ConfigError || (error as { code?: string }).code?.startsWith('EVT_')
+  const isPortTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+  console.error(isExpected ? error.message : isPortTaken ? `${error.message}: set [server] port to another one` : error)
+  process.exit(error instanceof ConfigError ? 2 : 1)
+})
