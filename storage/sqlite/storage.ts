@@ -1,12 +1,13 @@
 import { randomUUIDv7 } from 'node:crypto'
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { Bitmap } from '../kit/bitmap.ts'
-import type { AdapterState, EventPage, OpenRun, Page, PageRequest, Reject, Run, Storage } from '../kit/contract.ts'
+import type { AdapterState, EventPage, OpenRun, PageRequest, Reject, Run, Storage } from '../kit/contract.ts'
 import { NO_COUNTS } from '../kit/counts.ts'
 import { type EncodedContent, type EventLife, encodeContent, keepLast, listedLife } from '../kit/encode.ts'
 import { LeaseLost, StorageUnavailable, StorageUnusable } from '../kit/errors.ts'
 import type { Event } from '../kit/event.ts'
 import type { EventFilters } from '../kit/filters.ts'
+import { toPage } from '../kit/page.ts'
 import { rejectId } from '../kit/rejects.ts'
 import { streamPages } from '../kit/stream.ts'
 import { selectEvents, toBlob, toSeconds } from './query.ts'
@@ -362,11 +363,6 @@ function cutPage(json: Buffer, more: boolean): EventPage {
   const page = json.subarray(0, json.lastIndexOf(EVENT_START) - 1)
   const last = JSON.parse(page.toString('utf8', page.lastIndexOf(EVENT_START))) as Event
   return { json: page, next: [last.starts_at, last.id] }
-}
-
-function toPage<T>(rows: T[], limit: number, position: (last: T) => string[]): Page<T> {
-  const items = rows.slice(0, limit)
-  return { items, next: rows.length > limit ? position(items.at(-1)!) : null }
 }
 
 function toRun({ counts, ...row }: Row): Run {

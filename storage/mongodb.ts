@@ -1,0 +1,86 @@
+import mongodbPlugin from '@fastify/mongodb'
+import { Type } from '@sinclair/typebox'
+import { MongoClient, type MongoClientOptions } from 'mongodb'
+import { defineStorage } from './kit/define.ts'
+import { StorageUnusable } from './kit/errors.ts'
+import { createStorage } from './mongodb/storage.ts'
+
+export default defineStorage({
+  options: Type.Object({
+    host: Type.String({
+      default: '127.0.0.1',
+      minLength: 1,
+      description: 'The host of the server.',
+      allowed: 'a host name or address'
+    }),
+    port: Type.Integer({
+      default: 27017,
+      minimum: 1,
+      maximum: 65535,
+      description: 'The port of the server.',
+      allowed: 'a whole number from 1 to 65535'
+    }),
+    database: Type.String({
+      default: 'events',
+      pattern: '^[A-Za-z0-9_-]{1,63}$',
+      description: 'The database that events are kept in.',
+      allowed: 'A-Z, a-z, 0-9, - and _, at most 63 of them'
+    }),
+    username: Type.String({
+      default: '',
+      description: 'Who to be there; left out without authentication.',
+      allowed: 'any text'
+    }),
+    password: Type.String({
+      default: '',
+      secret: true,
+      description: 'The password of that user.',
+      allowed: 'any text'
+    }),
+    auth_source: Type.String({
+      default: '',
+      description: 'The database that the user is defined in; left out: the one above.',
+      allowed: 'the name of a database'
+    }),
+    uri: Type.String({
+      default: '',
+      secret: true,
+      pattern: '^$|^mongodb(\\+srv)?://.',
+      description: 'In place of host and port, for replica sets, clusters and TLS: a connection string.',
+      allowed: 'mongodb://… | mongodb+srv://…'
+    })
+  }),
+
+  async open(options, { app }) {
+    const { database } = options
+    try {
+      const client = new MongoClient(options.uri || `mongodb://${options.host}:${options.port}`, clientOptions(options))
+      // The plugin does not connect a client that it is handed, nor close it: a server that is away must not keep the
+      // service from starting.
+      await app.register(mongodbPlugin, { client, database })
+      return createStorage(client, app.mongo.db!)
+    } catch (error) {
+      throw new StorageUnusable(`[mongodb] cannot be used as it is: ${(error as Error).message}`, { cause: error })
+    }
+  }
+})
+
+function clientOptions({
+  username,
+  password,
+  auth_source,
+  database
+}: Record<'username' | 'password' | 'auth_source' | 'database', string>) {
+  const options: MongoClientOptions = {
+    appName: 'event-service',
+    serverSelectionTimeoutMS: 2000,
+    connectTimeoutMS: 5000,
+    socketTimeoutMS: 30_000,
+    retryReads: true,
+    retryWrites: true,
+    writeConcern: { w: 'majority' },
+    ignoreUndefined: false
+  }
+  if (username === '') return options
+  return { ...options, auth: { username, password }, authSource: auth_source || database }
+}

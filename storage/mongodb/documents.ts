@@ -1,0 +1,60 @@
+import type { AdapterState, Reject, Run } from '../kit/contract.ts'
+import type { EncodedContent, EventLife } from '../kit/encode.ts'
+import type { Event } from '../kit/event.ts'
+
+/** An event as the API shows it, under `_id`, followed by what only the storage needs. */
+export interface EventDocument extends Omit<Event, 'id'> {
+  _id: string
+  /** A number of its own, for `OpenRun.met`. */
+  seq: number
+  fingerprint: string
+  /** Of the run that wrote it last: an older one may not write it. */
+  token: number
+  /** When it ends, or starts where there is no end; instant and wall-clock time. */
+  end: string
+  local_end: string
+}
+export type RunDocument = Omit<Run, 'id'> & { _id: string }
+export type RejectDocument = Omit<Reject, 'id'> & { _id: string }
+export interface SourceDocument {
+  _id: string
+  state: AdapterState | null
+  last_success_at: string | null
+}
+export interface LeaseDocument {
+  _id: string
+  holder: string | null
+  token: number
+  expires: Date
+  /** Of the take that won: tells it from another one of the same holder. */
+  take: string
+}
+/** `schema`: version of what `migrate` makes; `counters`: the store's revision and the last `seq` given. */
+export type MetaDocument =
+  | { _id: 'schema'; version: number; revision?: never; seq?: never }
+  | { _id: 'counters'; revision: number; seq: number; version?: never }
+
+export const INTERNAL = { seq: 0, fingerprint: 0, token: 0, end: 0, local_end: 0 } as const
+
+export function toDocument(
+  { content, fingerprint }: EncodedContent,
+  life: EventLife,
+  { seq, token }: { seq: number; token: number }
+): EventDocument {
+  const { id, ...rest } = content
+  return {
+    _id: id,
+    ...rest,
+    ...life,
+    seq,
+    fingerprint,
+    token,
+    end: content.ends_at ?? content.starts_at,
+    local_end: content.end_date ?? content.start_date
+  }
+}
+
+/** @param document read without what is INTERNAL */
+export function fromDocument<T>({ _id, ...rest }: { _id: string } & T): { id: string } & Omit<T, '_id'> {
+  return { id: _id, ...(rest as Omit<T, '_id'>) }
+}
