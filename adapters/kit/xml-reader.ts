@@ -58,6 +58,12 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
     throw refuseDoctype(doctype)
   }
   parser.onopentagstart = (tag) => {
+    if (root === undefined) {
+      root = tag.name
+      if (!handlers.roots.includes(root)) throw notAFeed(`the root element is <${root.slice(0, 100)}>`)
+    } else if (depth === 0) {
+      throw new FeedError('malformed', `a second root element <${tag.name.slice(0, 100)}>`)
+    }
     attributes = 0
     tag.attributes = Object.create(GUARDED_ATTRIBUTES)
   }
@@ -69,12 +75,6 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
     }
   }
   parser.onopentag = (tag) => {
-    if (root === undefined) {
-      root = tag.name
-      if (!handlers.roots.includes(root)) throw notAFeed(`the root element is <${root.slice(0, 100)}>`)
-    } else if (depth === 0) {
-      throw new FeedError('malformed', `a second root element <${tag.name}>`)
-    }
     depth++
     if (depth > LIMITS.depth) throw exceeded(`elements are nested more than ${LIMITS.depth} deep`)
     handlers.open(tag.name, tag.attributes as Attributes, depth)
@@ -105,15 +105,15 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
   return {
     write(text) {
       const forbidden = FORBIDDEN.exec(text)
-      if (forbidden !== null && root === undefined) throw notAFeed('it is not text')
-      if (forbidden !== null) {
-        const code = forbidden[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
-        throw new FeedError(
-          'malformed',
-          `the character U+${code} is not allowed in XML (after line ${parser.line + 1})`
-        )
-      }
-      for (let i = 0; i < text.length; i += SLICE) writeSlice(text.slice(i, i + SLICE))
+      const sound = forbidden === null ? text : text.slice(0, forbidden.index)
+      for (let i = 0; i < sound.length; i += SLICE) writeSlice(sound.slice(i, i + SLICE))
+      if (forbidden === null) return
+      if (root === undefined) throw notAFeed('it is not text')
+      const code = forbidden[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
+      throw new FeedError(
+        'malformed',
+        `malformed: the character U+${code} is not allowed in XML, line ${parser.line + 1}`
+      )
     },
     end() {
       if (root === undefined) throw notAFeed('there is no element in it')
@@ -137,7 +137,8 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
 
 /**
  * sax asks `attributes.hasOwnProperty(name)` before it sets one, and drops a second one of the same name without a
- * word. XML says that such a document is not well-formed.
+ * word. XML says that such a document is not well-formed. (An attribute of just that name makes sax throw a TypeError; it
+ * is refused, too.)
  */
 const GUARDED_ATTRIBUTES = {
   hasOwnProperty(this: object, name: string): boolean {

@@ -1,0 +1,97 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from '../app.ts'
+import { readConfig } from '../plugins/config.ts'
+import type { Run } from '../storage/kit/contract.ts'
+import type { Event } from '../storage/kit/event.ts'
+import { createStore } from './storage/fixtures.ts'
+
+export const feed = (name: string) => readFile(new URL(`feeds/${name}.xml`, import.meta.url), 'utf8')
+
+export interface TestApp {
+  app: FastifyInstance
+  /** Runs a source now, and gives what was recorded of it. */
+  ingest(source: string): Promise<Run>
+  /** A GET, with the body parsed. */
+  get(url: string): Promise<{ status: number; headers: Record<string, unknown>; body: Body }>
+  /** Events of a query, whole. */
+  events(query?: string): Promise<Event[]>
+  close(): Promise<void>
+}
+
+/** What answers have in common, as far as tests look at it. */
+export interface Body {
+  data: (Event & Record<string, unknown>)[]
+  page: { limit: number; next_cursor: string | null; has_more: boolean }
+  meta: { revision: number; sources: { name: string; last_success_at: string | null; stale: boolean }[] }
+  code: string
+  detail: string
+  parameter: string
+  allowed: string
+  errors: { parameter: string; detail: string; allowed: string }[]
+  [key: string]: unknown
+}
+
+export interface TestAppOptions {
+  /** A file of `storage/`. */
+  driver?: string
+  /** Keys of `[source.NAME]`, by name. */
+  sources?: Record<string, Record<string, string | number | boolean>>
+  server?: Record<string, string | number>
+}
+
+/** The whole service on an empty store of its own, configured as a file would. Jobs run when a test says so. */
+export async function createApp({
+  driver = 'sqlite',
+  sources = {},
+  server = {}
+}: TestAppOptions = {}): Promise<TestApp> {
+  const store = await createStore(driver)
+  const folder = await mkdtemp(join(tmpdir(), 'event-service-'))
+  const sections: Record<string, object> = {
+    server: { storage: driver, log_level: 'silent', ...server },
+    [driver]: store.options
+  }
+  for (const [name, keys] of Object.entries(sources)) {
+    sections[`source.${name}`] = { adapter: 'provider-xml', allow_private: true, ...keys }
+  }
+  const file = join(folder, 'config.ini')
+  await writeFile(file, toIni(sections))
+  const config = await readConfig({ EVENTS_CONFIG: file })
+  const app = await buildApp({ config, tick: false })
+  await app.ready()
+
+  async function get(url: string) {
+    const response = await app.inject(url)
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      body: response.body === '' ? null : response.json()
+    }
+  }
+  return {
+    app,
+    get,
+    async ingest(source) {
+      if (!(await app.jobs.run(`source:${source}`))) throw new Error(`the job of ${source} did not run`)
+      return (await app.storage.runs(source, { limit: 1 })).items[0]!
+    },
+    async events(query = 'sell_mode=any') {
+      return (await get(`/v1/api/events?limit=1000&${query}`)).body.data
+    },
+    async close() {
+      await app.close()
+      await store.close()
+      await rm(folder, { recursive: true })
+    }
+  }
+}
+
+function toIni(sections: Record<string, object>): string {
+  const write = (keys: object) => Object.entries(keys).map(([key, value]) => `${key} = "${value}"\n`)
+  return Object.entries(sections)
+    .map(([name, keys]) => `[${name}]\n${write(keys).join('')}`)
+    .join('\n')
+}
