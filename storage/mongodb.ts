@@ -65,22 +65,17 @@ export default defineStorage({
   }
 })
 
-function clientOptions({
-  username,
-  password,
-  auth_source,
-  database
-}: Record<'username' | 'password' | 'auth_source' | 'database', string>) {
-  const options: MongoClientOptions = {
+type Keys = Record<'uri' | 'username' | 'password' | 'auth_source' | 'database', string>
+
+function clientOptions({ uri, username, password, auth_source, database }: Keys): MongoClientOptions {
+  return {
     appName: 'event-service',
+    // Host and port name one server; what finds others is a connection string.
+    ...(uri === '' && { directConnection: true }),
     serverSelectionTimeoutMS: 2000,
     connectTimeoutMS: 5000,
     socketTimeoutMS: 30_000,
-    retryReads: true,
-    retryWrites: true,
     writeConcern: { w: 'majority' },
-    ignoreUndefined: false
+    ...(username !== '' && { auth: { username, password }, authSource: auth_source || database })
   }
-  if (username === '') return options
-  return { ...options, auth: { username, password }, authSource: auth_source || database }
 }

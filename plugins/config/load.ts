@@ -132,7 +132,11 @@ function readFile(file: string, problems: ConfigProblem[]): Map<string, Record<s
     } else if (typeof value === 'object' && value !== null) {
       sections.set(name, value as Record<string, unknown>)
     } else {
-      problems.push({ section: '(none)', key: name, message: 'it stands before the first [section]' })
+      const isSection = name.startsWith('[')
+      const message = isSection
+        ? 'a [section] stands at the very start of its line'
+        : 'it stands before the first [section]'
+      problems.push({ section: '(none)', key: name, message })
     }
   }
   return sections

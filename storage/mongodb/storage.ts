@@ -40,6 +40,8 @@ export function createStorage(client: MongoClient, db: Db): Storage {
   /** Every call goes through here: what the driver throws becomes an error of the contract. */
   async function attempt<T>(work: () => Promise<T>): Promise<T> {
     try {
+      // A client whose first connection failed stays shut until it is told to connect again; on another this is nothing.
+      await client.connect()
       return await work()
     } catch (error) {
       if (!(error instanceof MongoError)) throw error
@@ -57,7 +59,7 @@ export function createStorage(client: MongoClient, db: Db): Storage {
       return work()
     })
   const count = (changes: { revision?: number; seq?: number }) =>
-    meta.findOneAndUpdate({ _id: 'counters' }, { $inc: changes }, { upsert: true, returnDocument: 'after' })
+    meta.findOneAndUpdate({ _id: 'counters' }, { $inc: changes }, { returnDocument: 'after' })
   /** After the writes, even those of a batch that failed half-way: who read the old revision read the old events. */
   async function growing<T>(changes: number, work: () => Promise<T>): Promise<T> {
     try {
@@ -307,11 +309,9 @@ export function createStorage(client: MongoClient, db: Db): Storage {
           },
           { name: 'events_by_source', key: { source: 1, status: 1, seq: 1 } }
         ])
-        await runs.createIndexes([
-          { name: 'runs_by_source', key: { source: 1, _id: -1 } },
-          { name: 'runs_open', key: { source: 1 }, partialFilterExpression: { finished_at: null } }
-        ])
+        await runs.createIndexes([{ name: 'runs_by_source', key: { source: 1, _id: -1 } }])
         await rejects.createIndexes([{ name: 'rejects_by_source', key: { source: 1, last_seen_at: -1, _id: -1 } }])
+        await meta.updateOne({ _id: 'counters' }, { $setOnInsert: { revision: 0, seq: 0 } }, { upsert: true })
         await meta.updateOne({ _id: 'schema' }, { $set: { version: SCHEMA_VERSION } }, { upsert: true })
       }),
 

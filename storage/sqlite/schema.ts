@@ -23,7 +23,6 @@ const MIGRATIONS = [
      id text primary key, source text not null, started_at text not null, finished_at text, outcome text, reason text,
      detail text, counts text not null) strict, without rowid;
    create index runs_by_source on runs (source, id);
-   create index runs_open on runs (source) where finished_at is null;
    create table rejects (
      id text primary key, source text not null, run_id text not null, reason text not null, path text not null,
      raw text not null, event_id text, first_seen_at text not null, last_seen_at text not null,
