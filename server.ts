@@ -4,8 +4,8 @@ import { type Config, ConfigError } from './plugins/config/load.ts'
 import { readConfig } from './plugins/config.ts'
 import { superviseThread } from './plugins/kit/supervise-thread.ts'
 
-/** Whatever clients and providers do, the process is gone this long after it was told to. */
-const SHUTDOWN_MS = 9000
+/** After it is told to stop: how long requests have to end, and when the process is gone whatever anybody does. */
+const STOP = { requestsMs: 5000, processMs: 9000 }
 
 /** What the whole process does, or one thread of it. */
 async function main(): Promise<void> {
@@ -29,10 +29,12 @@ async function runProcess(config: Config): Promise<void> {
       if (stopping) return
       stopping = true
       app.log.info({ signal }, 'stopping')
+      // A connection with half a request on it would hold the server open for ever.
+      setTimeout(() => app.server.closeAllConnections(), STOP.requestsMs).unref()
       setTimeout(() => {
         app.log.warn('not everything ended in time; leaving all the same')
         process.exit(0)
-      }, SHUTDOWN_MS).unref()
+      }, STOP.processMs).unref()
       await Promise.all([thread?.stop(), app.close()])
       app.log.info('stopped')
       process.exit(0)

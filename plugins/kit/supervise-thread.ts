@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { FastifyBaseLogger } from 'fastify'
@@ -36,7 +35,8 @@ export function superviseThread(
   async function runOnce(): Promise<void> {
     worker = new Worker(file, { resourceLimits: { maxOldGenerationSizeMb: heapMb } })
     worker.on('error', (error) => log.error({ err: error }, 'the ingest thread failed'))
-    await once(worker, 'exit')
+    // Not `once` of node:events, which rejects at the error that comes before.
+    await new Promise((resolve) => worker!.once('exit', resolve))
   }
 
   return {

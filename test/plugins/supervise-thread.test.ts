@@ -1,0 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import fastify from 'fastify'
+import { expect, it } from 'vitest'
+import { superviseThread } from '../../plugins/kit/supervise-thread.ts'
+
+it('replaces a thread that runs out of heap, and costs the process nothing else', async () => {
+  const lines: { msg: string; err?: { code: string } }[] = []
+  const stream = { write: (line: string) => void lines.push(JSON.parse(line)) }
+  const { log } = fastify({ logger: { level: 'info', stream } })
+  const thread = superviseThread(new URL('leaking-thread.ts', import.meta.url), { heapMb: 16, log })
+  thread.start()
+  const ended = () => lines.filter((line) => line.msg.startsWith('the ingest thread ended')).length
+  while (ended() < 2) await sleep(20)
+  expect(lines.filter((line) => line.err?.code === 'ERR_WORKER_OUT_OF_MEMORY').length).toBeGreaterThanOrEqual(2)
+  await thread.stop()
+  const after = lines.length
+  await sleep(1500)
+  expect(lines.length).toBe(after)
+})
