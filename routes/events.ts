@@ -4,7 +4,7 @@ import { NotFound } from '../plugins/errors/problem.ts'
 import { EventSchema } from '../storage/kit/event.ts'
 import type { EventFilters } from '../storage/kit/filters.ts'
 import { BOUND_FORMS, parseBound, refuseReversed } from './kit/bounds.ts'
-import { decodeCursor, INSTANT, nextLink, PageInfo, PagingQuery, pageInfo, UUID } from './kit/paging.ts'
+import { decodeCursor, INSTANT, nextLink, PageInfo, PagingQuery, pageInfo, UUID, WithDefault } from './kit/paging.ts'
 import { FAILURES, NOT_FOUND } from './kit/responses.ts'
 
 const OneOf = <const T extends string>(values: readonly T[], options: object) =>
@@ -26,13 +26,15 @@ const EventsQuery = Type.Object(
         examples: ['2021-07-31T23:59:59']
       })
     ),
-    match: OneOf(['within', 'starts', 'overlaps'], {
-      default: 'within',
-      description:
-        'How events lie between the bounds. `within`: starts at or after the first and ends at or before the second; ' +
-        '`starts`: starts between them; `overlaps`: ends at or after the first and starts at or before the second. ' +
-        'An event with no end counts by its start.'
-    }),
+    match: WithDefault(
+      OneOf(['within', 'starts', 'overlaps'], {
+        default: 'within',
+        description:
+          'How events lie between the bounds. `within`: starts at or after the first and ends at or before the second; ' +
+          '`starts`: starts between them; `overlaps`: ends at or after the first and starts at or before the second. ' +
+          'An event with no end counts by its start.'
+      })
+    ),
     sell_mode: Type.Optional(
       OneOf(['online', 'offline', 'any'], {
         description: 'How they are sold today; left out: those that are or ever were sold online'
@@ -51,22 +53,25 @@ const EventsQuery = Type.Object(
   { additionalProperties: false }
 )
 
-const EventsAnswer = Type.Object({
-  data: Type.Array(Type.Unsafe<Static<typeof EventSchema>>(Type.Ref(EventSchema.$id!)), {
-    description: 'In order of start (`starts_at`), then id'
-  }),
-  page: PageInfo,
-  meta: Type.Object({
-    revision: Type.Integer({ description: 'Grows with every change to any event' }),
-    sources: Type.Array(
-      Type.Object({
-        name: Type.String(),
-        last_success_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
-        stale: Type.Boolean({ description: 'Whether a run that was due since has not succeeded' })
-      })
-    )
-  })
-})
+const EventsAnswer = Type.Object(
+  {
+    data: Type.Array(Type.Unsafe<Static<typeof EventSchema>>(Type.Ref(EventSchema.$id!)), {
+      description: 'In order of start (`starts_at`), then id'
+    }),
+    page: PageInfo,
+    meta: Type.Object({
+      revision: Type.Integer({ description: 'Grows with every change to any event' }),
+      sources: Type.Array(
+        Type.Object({
+          name: Type.String(),
+          last_success_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+          stale: Type.Boolean({ description: 'Whether a run that was due since has not succeeded' })
+        })
+      )
+    })
+  },
+  { description: 'A page of events' }
+)
 
 const POSITION = [INSTANT, UUID]
 
@@ -77,6 +82,7 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
     '/events',
     {
       schema: {
+        operationId: 'listEvents',
         tags: ['events'],
         summary: 'Events between two dates',
         description: 'From the storage alone, whatever state the providers are in; events that are over stay.',
@@ -112,6 +118,7 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
     '/events/:id',
     {
       schema: {
+        operationId: 'getEvent',
         tags: ['events'],
         summary: 'One event',
         params: Type.Object({
@@ -122,7 +129,7 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
           })
         }),
         querystring: Type.Object({}, { additionalProperties: false }),
-        response: { 200: Type.Ref(EventSchema.$id!), ...FAILURES, ...NOT_FOUND }
+        response: { 200: Type.Ref(EventSchema.$id!, { description: 'The event' }), ...FAILURES, ...NOT_FOUND }
       }
     },
     async ({ params }, reply) => {

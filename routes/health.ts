@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { FAILURES } from './kit/responses.ts'
 
-const Status = Type.Object({ status: Type.Literal('ok') })
+const Status = Type.Object({ status: Type.Literal('ok') }, { description: 'Yes' })
 
 const health: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -10,6 +10,7 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
     {
       logLevel: 'warn',
       schema: {
+        operationId: 'isLive',
         tags: ['health'],
         summary: 'Whether the process answers; restart it when not',
         response: { 200: Status }
@@ -23,6 +24,7 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
     {
       logLevel: 'warn',
       schema: {
+        operationId: 'isReady',
         tags: ['health'],
         summary: 'Whether requests can be answered: the storage is reachable and migrated',
         response: { 200: Status, 503: FAILURES[503] }

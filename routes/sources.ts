@@ -116,10 +116,17 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
     '/sources',
     {
       schema: {
+        operationId: 'listSources',
         tags: ['sources'],
         summary: 'All sources',
         querystring: NoQuery,
-        response: { 200: Type.Object({ data: Type.Array(Type.Ref(Source.$id!)) }), ...FAILURES }
+        response: {
+          200: Type.Object(
+            { data: Type.Array(Type.Ref(Source.$id!)) },
+            { description: 'All sources, in the order of the file' }
+          ),
+          ...FAILURES
+        }
       }
     },
     async (_request, reply) => reply.send({ data: await describe() })
@@ -129,11 +136,12 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
     '/sources/:name',
     {
       schema: {
+        operationId: 'getSource',
         tags: ['sources'],
         summary: 'One source',
         params: NameParams,
         querystring: NoQuery,
-        response: { 200: Type.Ref(Source.$id!), ...FAILURES, ...NOT_FOUND }
+        response: { 200: Type.Ref(Source.$id!, { description: 'The source' }), ...FAILURES, ...NOT_FOUND }
       }
     },
     async ({ params: { name } }, reply) => {
@@ -143,20 +151,30 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
   )
 
   const histories = [
-    { kind: 'runs', item: Run, position: [UUID], summary: 'Runs of a source, newest first' },
-    { kind: 'rejects', item: Reject, position: [INSTANT, REJECT_ID], summary: 'Rejects of a source, last seen first' }
+    { kind: 'runs', operationId: 'listRuns', item: Run, position: [UUID], summary: 'Runs of a source, newest first' },
+    {
+      kind: 'rejects',
+      operationId: 'listRejects',
+      item: Reject,
+      position: [INSTANT, REJECT_ID],
+      summary: 'Rejects of a source, last seen first'
+    }
   ] as const
-  for (const { kind, item, position, summary } of histories) {
+  for (const { kind, operationId, item, position, summary } of histories) {
     app.get(
       `/sources/:name/${kind}`,
       {
         schema: {
+          operationId,
           tags: ['sources'],
           summary,
           params: NameParams,
           querystring: PageQuery,
           response: {
-            200: Type.Object({ data: Type.Array(Type.Ref(item.$id!)), page: PageInfo }),
+            200: Type.Object(
+              { data: Type.Array(Type.Ref(item.$id!)), page: PageInfo },
+              { description: `A page of ${kind}` }
+            ),
             ...FAILURES,
             ...NOT_FOUND
           }

@@ -1,16 +1,21 @@
 import { hash } from 'node:crypto'
-import { Type } from '@sinclair/typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
 import { invalidParameter } from '../../plugins/errors/problem.ts'
 import type { Position } from '../../storage/kit/contract.ts'
 
+/** A parameter that clients may leave out and that handlers always see: its default is filled in before. */
+export const WithDefault = <T extends TSchema>(schema: T): T => Type.Optional(schema) as unknown as T
+
 export const PagingQuery = {
-  limit: Type.Integer({
-    minimum: 1,
-    maximum: 1000,
-    default: 100,
-    description: 'Most items of a page',
-    'x-allowed': 'a whole number from 1 to 1000'
-  }),
+  limit: WithDefault(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      default: 100,
+      description: 'Most items of a page',
+      'x-allowed': 'a whole number from 1 to 1000'
+    })
+  ),
   cursor: Type.Optional(
     Type.String({
       maxLength: 1000,
