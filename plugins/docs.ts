@@ -28,6 +28,7 @@ export default fp(
     })
     await app.register(swaggerUi, {
       routePrefix: UI,
+      theme: { title: 'Event Service' },
       staticCSP: {
         'default-src': "'none'",
         'script-src': "'self'",

@@ -7,7 +7,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigError } from '../../plugins/config/load.ts'
 import { ServerSection, SourceSection } from '../../plugins/config/schema.ts'
 import { readConfig } from '../../plugins/config.ts'
+import { readFolder } from '../../plugins/kit/folder.ts'
 import { DRIVERS } from '../storage/fixtures.ts'
+
+const ADAPTERS = await readFolder(new URL('../../adapters/', import.meta.url))
 
 let folder: string
 beforeEach(async () => {
@@ -131,17 +134,18 @@ describe('configuration', () => {
       adapter = provider-xml
       url = file:a.xml
       [source.bare]`.replaceAll(/^ +/gm, '')
+    const sections = [...DRIVERS.keys()].map((name) => `[${name}]`).join(', ')
     const problems = await problemsOf(text, { EVENTS_SERVER_PROT: '1', EVENTS_SOURCE_NOBODY_URL: 'http://x' })
     expect(problems.sort()).toEqual(
       [
         '[(none)] outside: it stands before the first [section]',
         '[server] port: got "99999"; allowed: a whole number from 0 to 65535',
-        '[server] storage: got "oracle"; allowed: mongodb | sqlite',
+        `[server] storage: got "oracle"; allowed: ${[...DRIVERS.keys()].join(' | ')}`,
         '[server] roles: got "everything"; allowed: api | ingest | api,ingest',
         '[server] colour: there is no such key; allowed: host, port, storage, roles, log_level, ingest_heap_mb',
         '[sqlite] cache_mb: got "lots"; allowed: a whole number from 1 to 4096',
-        '[nonsense] (section): there is no such section; allowed: [server], [mongodb], [sqlite], [source.NAME]',
-        '[source.demo] adapter: got "json"; allowed: provider-xml',
+        `[nonsense] (section): there is no such section; allowed: [server], ${sections}, [source.NAME]`,
+        `[source.demo] adapter: got "json"; allowed: ${[...ADAPTERS.keys()].join(' | ')}`,
         '[source.demo] url: got "ftp://***@provider.example/"; allowed: http://… | https://… | file:path',
         '[source.demo] cron: got "every day"; allowed: a cron expression of five fields, or six with seconds first',
         '[source.demo] timezone: got "Mars/Olympus"; allowed: an IANA time zone, as Europe/Madrid',
