@@ -151,7 +151,13 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
   )
 
   const histories = [
-    { kind: 'runs', operationId: 'listRuns', item: Run, position: [UUID], summary: 'Runs of a source, newest first' },
+    {
+      kind: 'runs',
+      operationId: 'listRuns',
+      item: Run,
+      position: [/^\d{1,15}$/, UUID],
+      summary: 'Runs of a source, newest first'
+    },
     {
       kind: 'rejects',
       operationId: 'listRejects',

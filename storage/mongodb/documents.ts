@@ -14,7 +14,8 @@ export interface EventDocument extends Omit<Event, 'id'> {
   end: string
   local_end: string
 }
-export type RunDocument = Omit<Run, 'id'> & { _id: string }
+/** `token`: of its lease. */
+export type RunDocument = Omit<Run, 'id'> & { _id: string; token: number }
 export type RejectDocument = Omit<Reject, 'id'> & { _id: string }
 export interface SourceDocument {
   _id: string
@@ -29,10 +30,13 @@ export interface LeaseDocument {
   /** Of the take that won: tells it from another one of the same holder. */
   take: string
 }
-/** `schema`: version of what `migrate` makes; `counters`: the store's revision and the last `seq` given. */
-export type MetaDocument =
-  | { _id: 'schema'; version: number; revision?: never; seq?: never }
-  | { _id: 'counters'; revision: number; seq: number; version?: never }
+/** `schema` has the version of what `migrate` makes; `counters` the store's revision and the last `seq` given. */
+export interface MetaDocument {
+  _id: 'schema' | 'counters'
+  version?: number
+  revision?: number
+  seq?: number
+}
 
 export const INTERNAL = { seq: 0, fingerprint: 0, token: 0, end: 0, local_end: 0 } as const
 

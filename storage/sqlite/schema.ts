@@ -20,9 +20,9 @@ const MIGRATIONS = [
    create table leases (name text primary key, holder text, token integer not null, expires integer not null)
      strict, without rowid;
    create table runs (
-     id text primary key, source text not null, started_at text not null, finished_at text, outcome text, reason text,
-     detail text, counts text not null) strict, without rowid;
-   create index runs_by_source on runs (source, id);
+     id text primary key, source text not null, token integer not null, started_at text not null, finished_at text,
+     outcome text, reason text, detail text, counts text not null) strict, without rowid;
+   create index runs_by_source on runs (source, token, id);
    create table rejects (
      id text primary key, source text not null, run_id text not null, reason text not null, path text not null,
      raw text not null, event_id text, first_seen_at text not null, last_seen_at text not null,

@@ -422,7 +422,6 @@ for (const driver of DRIVERS.keys()) {
           const run = await startRun(storage)
           ids.unshift(run.id)
           await endRun(storage, run)
-          await sleep(2)
         }
         await endRun(storage, await startRun(storage, 'other'))
         const first = await storage.runs('demo', { limit: 2 })
