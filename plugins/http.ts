@@ -1,8 +1,7 @@
-import type { Readable } from 'node:stream'
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import fp from 'fastify-plugin'
 import { Agent, type Dispatcher, request } from 'undici'
 import { FeedError } from '../adapters/kit/errors.ts'
+import { decodeBody } from './http/body.ts'
 import { explainNetworkError } from './http/explain.ts'
 import { createGuardedConnector } from './http/guarded-connector.ts'
 
@@ -37,12 +36,6 @@ export interface HttpResponse {
 }
 
 const MOST_REDIRECTS = 3
-const DECODERS: Record<string, () => NodeJS.ReadWriteStream & Readable> = {
-  gzip: createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress
-}
-
 /** How feeds are fetched. */
 export default fp(
   async (app) => {
@@ -70,7 +63,7 @@ async function get(url: string, options: HttpOptions, dispatcher: Agent): Promis
       return {
         status: response.statusCode,
         headers,
-        body: decode(response, headers['content-encoding'], options.signal),
+        body: decodeBody(response.body, headers['content-encoding'], options.signal),
         discard: () => response.body.dump()
       }
     }
@@ -114,39 +107,4 @@ function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, st
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value])
   )
-}
-
-async function* decode(
-  { body }: Dispatcher.ResponseData,
-  coding: string | undefined,
-  signal: AbortSignal
-): AsyncGenerator<Uint8Array> {
-  const name = coding?.trim().toLowerCase() ?? ''
-  let stream: Readable = body
-  try {
-    if (name !== '' && name !== 'identity') {
-      const createDecoder = DECODERS[name]
-      if (createDecoder === undefined) {
-        throw new FeedError(
-          'encoding',
-          `the provider sends the content coding "${name.slice(0, 40)}", which was not asked for`
-        )
-      }
-      stream = body.compose(createDecoder()) as Readable
-    }
-    yield* stream
-  } catch (error) {
-    signal.throwIfAborted()
-    if (error instanceof FeedError) throw error
-    if (String((error as NodeJS.ErrnoException).code).startsWith('Z_')) {
-      throw new FeedError('encoding', `the ${name} coding of the body is broken: ${(error as Error).message}`, {
-        cause: error
-      })
-    }
-    throw new FeedError('truncated', `the body broke off: ${(error as Error).message}`, { cause: error })
-  } finally {
-    // A consumer that left early must not leave the connection open with a body that nobody reads.
-    stream.destroy()
-    body.destroy()
-  }
 }

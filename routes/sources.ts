@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { type TSchema, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { NotFound } from '../plugins/errors/problem.ts'
-import { OUTCOMES, REASONS } from '../storage/kit/contract.ts'
 import {
   decodeCursor,
   INSTANT,
@@ -14,68 +13,7 @@ import {
   UUID
 } from './kit/paging.ts'
 import { FAILURES, NOT_FOUND } from './kit/responses.ts'
-
-const OrNull = <T extends TSchema>(schema: T, description?: string) =>
-  Type.Union([schema, Type.Null()], description === undefined ? {} : { description })
-const Time = Type.String({ format: 'date-time' })
-
-const Run = Type.Object(
-  {
-    id: Type.String(),
-    source: Type.String(),
-    started_at: Time,
-    finished_at: OrNull(Time, 'null while it is under way'),
-    outcome: OrNull(
-      Type.Unsafe<(typeof OUTCOMES)[number]>(Type.String({ enum: OUTCOMES })),
-      'null while it is under way'
-    ),
-    reason: OrNull(Type.Unsafe<(typeof REASONS)[number]>(Type.String({ enum: REASONS })), 'Why it did not succeed'),
-    detail: OrNull(Type.String(), 'What happened, for people'),
-    counts: Type.Object({
-      seen: Type.Integer({ description: 'Records in the feed' }),
-      created: Type.Integer(),
-      updated: Type.Integer(),
-      unchanged: Type.Integer(),
-      delisted: Type.Integer(),
-      restored: Type.Integer({ description: 'Delisted ones that came back' }),
-      rejected: Type.Integer(),
-      bytes: Type.Integer({ description: 'Read, uncompressed' }),
-      duration: Type.Integer({ description: 'Milliseconds' })
-    })
-  },
-  { $id: 'Run', title: 'Run' }
-)
-
-const Reject = Type.Object(
-  {
-    id: Type.String(),
-    source: Type.String(),
-    run_id: Type.String({ description: 'The run that saw it last' }),
-    reason: Type.String({ description: 'Why it cannot become an event' }),
-    path: Type.String({ description: 'Where in the feed it stood' }),
-    raw: Type.String({ description: 'As the feed had it' }),
-    event_id: OrNull(Type.String(), 'The event that it would have been; null where its identity cannot be read'),
-    first_seen_at: Time,
-    last_seen_at: Time,
-    count: Type.Integer({ description: 'Runs that saw it' })
-  },
-  { $id: 'Reject', title: 'Reject' }
-)
-
-const Source = Type.Object(
-  {
-    name: Type.String(),
-    adapter: Type.String(),
-    cron: Type.String(),
-    cron_timezone: Type.String(),
-    timezone: Type.String({ description: "Of the feed's dates" }),
-    enabled: Type.Boolean(),
-    last_success_at: OrNull(Time),
-    stale: Type.Boolean({ description: 'Whether a run that was due since has not succeeded' }),
-    last_run: OrNull(Type.Ref(Run.$id!))
-  },
-  { $id: 'Source', title: 'Source' }
-)
+import { RejectSchema, RunSchema, SourceSchema } from './kit/source-schemas.ts'
 
 const NameParams = Type.Object({
   name: Type.String({
@@ -89,7 +27,7 @@ const NoQuery = Type.Object({}, { additionalProperties: false })
 const PageQuery = Type.Object(PagingQuery, { additionalProperties: false })
 
 const sources: FastifyPluginAsyncTypebox = async (app) => {
-  for (const schema of [Run, Reject, Source]) app.addSchema(schema)
+  for (const schema of [RunSchema, RejectSchema, SourceSchema]) app.addSchema(schema)
 
   async function describe() {
     const freshness = new Map((await app.sources.freshness()).map((entry) => [entry.name, entry]))
@@ -122,7 +60,7 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
         querystring: NoQuery,
         response: {
           200: Type.Object(
-            { data: Type.Array(Type.Ref(Source.$id!)) },
+            { data: Type.Array(Type.Ref(SourceSchema.$id!)) },
             { description: 'All sources, in the order of the file' }
           ),
           ...FAILURES
@@ -141,7 +79,7 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'One source',
         params: NameParams,
         querystring: NoQuery,
-        response: { 200: Type.Ref(Source.$id!, { description: 'The source' }), ...FAILURES, ...NOT_FOUND }
+        response: { 200: Type.Ref(SourceSchema.$id!, { description: 'The source' }), ...FAILURES, ...NOT_FOUND }
       }
     },
     async ({ params: { name } }, reply) => {
@@ -154,14 +92,14 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
     {
       kind: 'runs',
       operationId: 'listRuns',
-      item: Run,
+      item: RunSchema,
       position: [/^\d{1,15}$/, UUID],
       summary: 'Runs of a source, newest first'
     },
     {
       kind: 'rejects',
       operationId: 'listRejects',
-      item: Reject,
+      item: RejectSchema,
       position: [INSTANT, REJECT_ID],
       summary: 'Rejects of a source, last seen first'
     }

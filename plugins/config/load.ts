@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { TObject } from '@sinclair/typebox'
-import { parse } from 'ini'
 import type { SourceSettings } from '../../adapters/kit/contract.ts'
+import { readFile } from './file.ts'
 import { type Role, ServerSection, type ServerSettings, SourceSection } from './schema.ts'
 import { readSection, type Values } from './section.ts'
 
@@ -115,31 +114,6 @@ export function loadConfig({ file, env, drivers, adapters }: ConfigInput): Confi
     storage: storages.get(server.storage as string)!,
     sources
   }
-}
-
-function readFile(file: string, problems: ConfigProblem[]): Map<string, Record<string, unknown>> {
-  let text = ''
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    problems.push({ section: 'file', key: file, message: `it cannot be read: ${(error as Error).message}` })
-  }
-  const sections = new Map<string, Record<string, unknown>>()
-  for (const [name, value] of Object.entries(parse(text, { bracketedArray: false }))) {
-    if (name === 'source' && typeof value === 'object') {
-      // The parser makes [source.demo] an object `demo` in `source`.
-      for (const [source, values] of Object.entries(value as object)) sections.set(`source.${source}`, values)
-    } else if (typeof value === 'object' && value !== null) {
-      sections.set(name, value as Record<string, unknown>)
-    } else {
-      const isSection = name.startsWith('[')
-      const message = isSection
-        ? 'a [section] stands at the very start of its line'
-        : 'it stands before the first [section]'
-      problems.push({ section: '(none)', key: name, message })
-    }
-  }
-  return sections
 }
 
 function unknownName(section: string, key: string, got: unknown, names: Map<string, unknown>): ConfigProblem {
