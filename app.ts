@@ -32,6 +32,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     requestTimeout: 30_000,
     connectionTimeout: 60_000,
     http: { connectionsCheckingInterval: 2000 },
+    // When it closes, what has been accepted is still answered, and idle connections are not waited for.
+    return503OnClosing: false,
     forceCloseConnections: 'idle',
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false, allErrors: true, keywords: ['x-allowed'] } },
     frameworkErrors: (error, request, reply) => void renderError(error, request, reply),

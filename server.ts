@@ -1,11 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, parentPort } from 'node:worker_threads'
 import { buildApp } from './app.ts'
 import { type Config, ConfigError } from './plugins/config/load.ts'
 import { readConfig } from './plugins/config.ts'
 import { superviseThread } from './plugins/kit/supervise-thread.ts'
 
-/** After it is told to stop: how long requests have to end, and when the process is gone whatever anybody does. */
-const STOP = { requestsMs: 5000, processMs: 9000 }
+/**
+ * After it is told to stop: how long it goes on accepting, so that what clients have sent by then is answered, not reset;
+ * how long requests have to end; and when the process is gone whatever anybody does.
+ */
+const STOP = { acceptMs: 300, requestsMs: 5000, processMs: 9000 }
 
 /** What the whole process does, or one thread of it. */
 async function main(): Promise<void> {
@@ -35,7 +39,10 @@ async function runProcess(config: Config): Promise<void> {
         app.log.warn('not everything ended in time; leaving all the same')
         process.exit(0)
       }, STOP.processMs).unref()
-      await Promise.all([thread?.stop(), app.close()])
+      const threadStopped = thread?.stop()
+      app.server.keepAliveTimeout = 1
+      await sleep(STOP.acceptMs)
+      await Promise.all([threadStopped, app.close()])
       app.log.info('stopped')
       process.exit(0)
     })
