@@ -16,9 +16,7 @@ export function isLocalDateTime(text: string): boolean {
   return /^.{10}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d$/.test(text) && isDate(text.slice(0, 10))
 }
 
-const formats = new Map<string, Intl.DateTimeFormat>()
-const instants = new Map<string, string>()
-const MOST_INSTANTS = 50_000
+const DAY_MS = 86_400_000
 
 /**
  * The instant of a wall-clock time, as `YYYY-MM-DDTHH:MM:SSZ`. One that a zone skips when its clocks go forward counts
@@ -27,24 +25,37 @@ const MOST_INSTANTS = 50_000
  */
 export function toInstant(local: string, zone: string): string | null {
   if (zone === 'UTC') return `${local}Z`
-  const key = zone + local
-  let instant = instants.get(key)
-  if (instant === undefined) {
-    const utc = toUtc(Date.parse(`${local}Z`), zone)
-    instant = new Date(utc).toISOString().slice(0, -5)
-    if (instants.size >= MOST_INSTANTS) instants.clear()
-    instants.set(key, instant)
-  }
-  return instant.length === 19 && instant > '0001' ? `${instant}Z` : null
+  const wall = Date.parse(`${local}Z`)
+  const instant = new Date(wall - (offsetOfDay(local.slice(0, 10), zone) ?? offsetOfWall(wall, zone))).toISOString()
+  return instant.length === 24 && instant > '0001' ? `${instant.slice(0, 19)}Z` : null
 }
 
-function toUtc(local: number, zone: string): number {
-  // The offsets on either side of whatever change of the clocks lies near.
-  const earlier = local - offsetAt(local - 86_400_000, zone)
-  const later = local - offsetAt(local + 86_400_000, zone)
-  if (earlier === later || earlier + offsetAt(earlier, zone) === local) return earlier
-  return later + offsetAt(later, zone) === local ? later : earlier
+/** By zone and day: milliseconds that its clocks are ahead all day and around it, or null where they change. */
+const offsets = new Map<string, number | null>()
+const MOST_DAYS = 50_000
+
+function offsetOfDay(date: string, zone: string): number | null {
+  const key = zone + date
+  let offset = offsets.get(key)
+  if (offset === undefined) {
+    const noon = Date.parse(`${date}T12:00:00Z`)
+    const before = offsetAt(noon - 2 * DAY_MS, zone)
+    offset = before === offsetAt(noon + 2 * DAY_MS, zone) ? before : null
+    if (offsets.size >= MOST_DAYS) offsets.clear()
+    offsets.set(key, offset)
+  }
+  return offset
 }
+
+/** Near a change of the clocks: the offset that makes the wall-clock time, the earlier one where both do or neither. */
+function offsetOfWall(wall: number, zone: string): number {
+  const earlier = offsetAt(wall - DAY_MS, zone)
+  const later = offsetAt(wall + DAY_MS, zone)
+  const holds = (offset: number) => offsetAt(wall - offset, zone) === offset
+  return !holds(earlier) && holds(later) ? later : earlier
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>()
 
 /** Milliseconds by which the zone's clocks are ahead of UTC. */
 function offsetAt(utc: number, zone: string): number {
