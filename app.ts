@@ -31,10 +31,13 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // Nobody may hold a connection open by saying nothing.
     requestTimeout: 30_000,
     connectionTimeout: 60_000,
+    handlerTimeout: 15_000,
     http: { connectionsCheckingInterval: 2000 },
     // When it closes, what has been accepted is still answered, and idle connections are not waited for.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    // Longer ones are answered by what a route says of its parameters.
+    routerOptions: { maxParamLength: 1000 },
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false, allErrors: true, keywords: ['x-allowed'] } },
     frameworkErrors: (error, request, reply) => void renderError(error, request, reply),
     clientErrorHandler: rejectConnection

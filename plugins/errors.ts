@@ -30,32 +30,38 @@ export default fp(
   { name: 'errors' }
 )
 
+/** Of client errors that the framework finds; ours bring their own. */
+const CODES: Record<number, string> = {
+  404: 'not_found',
+  405: 'method_not_allowed',
+  413: 'payload_too_large',
+  414: 'uri_too_long',
+  415: 'unsupported_media_type'
+}
+/** Of what is the service's fault: `detail` for people who can do nothing about it. */
+const FAULTS = {
+  storage: {
+    status: 503,
+    code: 'storage_unavailable',
+    detail: 'The storage does not answer at the moment. Try again in a few seconds.'
+  },
+  timeout: { status: 503, code: 'timeout', detail: 'The answer took too long. Try again in a few seconds.' },
+  other: { status: 500, code: 'internal_error', detail: 'This is a fault of the service, and is logged.' }
+}
+
 export function renderError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
   if (error.validation !== undefined) {
     return sendProblem(reply, explainValidation(error.validation, request))
   }
   const status = error.statusCode ?? 500
   if (status < 500) {
-    const code = error.code?.startsWith('EVT_') ? error.code.slice(4).toLowerCase() : 'bad_request'
-    return sendProblem(reply, {
-      ...('problem' in error ? (error.problem as object) : {}),
-      status,
-      code,
-      detail: error.message
-    })
+    const code = error.code?.startsWith('EVT_') ? error.code.slice(4).toLowerCase() : (CODES[status] ?? 'bad_request')
+    const about = 'problem' in error ? (error.problem as object) : {}
+    return sendProblem(reply, { ...about, status, code, detail: error.message })
   }
-  request.log.error({ err: error }, 'the request failed')
-  if (status === 503) {
-    reply.header('retry-after', '5')
-    return sendProblem(reply, {
-      status,
-      code: 'storage_unavailable',
-      detail: 'The storage does not answer at the moment. Try again in a few seconds.'
-    })
-  }
-  return sendProblem(reply, {
-    status: 500,
-    code: 'internal_error',
-    detail: 'This is a fault of the service, and is logged.'
-  })
+  request.log.error({ err: error, url: request.url }, 'the request failed')
+  const isTimeout = error.code === 'FST_ERR_HANDLER_TIMEOUT'
+  const fault = isTimeout ? FAULTS.timeout : status === 503 ? FAULTS.storage : FAULTS.other
+  if (fault.status === 503) reply.header('retry-after', '5')
+  return sendProblem(reply, fault)
 }

@@ -31,8 +31,8 @@ export interface HttpResponse {
   headers: Record<string, string | undefined>
   /** Decoded of its content coding; pulled. */
   body: AsyncIterable<Uint8Array>
-  /** Instead of reading the body. */
-  discard(): Promise<void>
+  /** Instead of reading the body; its connection is not used again. */
+  discard(): void
 }
 
 const MOST_REDIRECTS = 3
@@ -64,10 +64,10 @@ async function get(url: string, options: HttpOptions, dispatcher: Agent): Promis
         status: response.statusCode,
         headers,
         body: decodeBody(response.body, headers['content-encoding'], options.signal),
-        discard: () => response.body.dump()
+        discard: () => discard(response.body)
       }
     }
-    await response.body.dump()
+    discard(response.body)
     if (redirects === MOST_REDIRECTS) throw new FeedError('redirect', `more than ${MOST_REDIRECTS} redirects`)
     target = resolveRedirect(headers.location, target)
   }
@@ -80,12 +80,17 @@ async function send(url: URL, { headers, signal }: HttpOptions, dispatcher: Agen
     return await request(url, {
       dispatcher,
       signal,
-      headers: { 'accept-encoding': 'gzip, deflate, br', 'user-agent': 'event-service', ...authorization, ...headers }
+      headers: { 'accept-encoding': 'gzip, br', 'user-agent': 'event-service', ...authorization, ...headers }
     })
   } catch (error) {
     signal.throwIfAborted()
     throw explainNetworkError(error as Error, url.host)
   }
+}
+
+/** Not `dump`, which waits for a body that may never end. */
+function discard(body: Dispatcher.ResponseData['body']): void {
+  body.on('error', () => undefined).destroy()
 }
 
 function basic(username: string, password: string): string {
@@ -95,11 +100,11 @@ function basic(username: string, password: string): string {
 function resolveRedirect(location: string | undefined, from: URL): URL {
   const to = location === undefined ? null : URL.parse(location, from.href)
   if (to === null || !['http:', 'https:'].includes(to.protocol)) {
-    throw new FeedError(
-      'redirect',
-      `the provider redirects to ${JSON.stringify(location ?? '')}, which is not a web address`
-    )
+    const where = JSON.stringify(location ?? '')
+    throw new FeedError('redirect', `the provider redirects to ${where}, which is not a web address`)
   }
+  // Credentials are for the host that they were given for.
+  if (to.origin === from.origin) Object.assign(to, { username: from.username, password: from.password })
   return to
 }
 

@@ -8,7 +8,7 @@ import { AsyncTask, CronJob } from 'toad-scheduler'
 import type { JobDefinition } from './jobs/kit/contract.ts'
 import { backoff } from './kit/backoff.ts'
 import { readFolder } from './kit/folder.ts'
-import { runJob } from './scheduler/run-job.ts'
+import { LEASE_MS, runJob } from './scheduler/run-job.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -73,8 +73,14 @@ export default fp<SchedulerOptions>(
         const task = new AsyncTask(job.name, async () => void (await run(job.name)), logFailure)
         const timing = { cronExpression: job.cron, timezone: job.timezone ?? 'UTC' }
         app.scheduler.addCronJob(new CronJob(timing, task, { id: job.name, preventOverrun: true }))
-        if (job.atStart) task.execute(job.name)
+        if (job.atStart) void runAtStart(job.name).catch(logFailure)
       }
+    }
+    async function runAtStart(name: string): Promise<void> {
+      if ((await run(name)) || stop.signal.aborted) return
+      // A process that was killed while it ran this holds the lease until it expires.
+      await sleep(LEASE_MS, undefined, { signal: stop.signal }).catch(() => undefined)
+      await run(name)
     }
     async function untilReady(): Promise<void> {
       for (let failures = 0; !stop.signal.aborted; failures++) {

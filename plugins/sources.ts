@@ -21,7 +21,7 @@ export interface Sources {
 export interface Freshness {
   name: string
   last_success_at: string | null
-  /** Whether a run that was due since has not succeeded. */
+  /** Whether a run that was due since has not succeeded; never, where none is due. */
   stale: boolean
 }
 
@@ -52,16 +52,11 @@ export default fp(
 
 export function judgeFreshness(sources: readonly Source[], states: SourceState[], now: Date): Freshness[] {
   const lastSuccess = new Map(states.map((state) => [state.source, state.last_success_at]))
-  return sources
-    .filter((source) => source.enabled)
-    .map((source) => {
-      const last = lastSuccess.get(source.name) ?? null
-      return {
-        name: source.name,
-        last_success_at: last,
-        stale: last === null || isOverdue(source, new Date(last), now)
-      }
-    })
+  return sources.map((source) => {
+    const last = lastSuccess.get(source.name) ?? null
+    const stale = source.enabled && (last === null || isOverdue(source, new Date(last), now))
+    return { name: source.name, last_success_at: last, stale }
+  })
 }
 
 function isOverdue(source: Source, last: Date, now: Date): boolean {

@@ -18,27 +18,39 @@ export default fp(
     await app.register(drivers.get(server.storage)!, { options: storage })
 
     const stop = new AbortController()
-    const migrated = migrateUntilDone(app.storage, app.log, stop.signal)
+    let isStarting = true
+    const migrated = migrateUntilDone(app.storage, { log: app.log, signal: stop.signal, mayFail: () => isStarting })
     app.addHook('onClose', async () => {
       stop.abort()
       await migrated.catch(() => undefined)
     })
-    await Promise.race([migrated, sleep(PATIENCE_MS, undefined, { signal: stop.signal })])
+    await Promise.race([migrated, sleep(PATIENCE_MS)])
+    isStarting = false
   },
   { name: 'storage', dependencies: ['config'] }
 )
 
-async function migrateUntilDone(storage: Storage, log: FastifyBaseLogger, signal: AbortSignal): Promise<void> {
-  for (let failures = 0; !signal.aborted; ) {
+interface Trying {
+  log: FastifyBaseLogger
+  signal: AbortSignal
+  /** Whether somebody waits for the failure. */
+  mayFail(): boolean
+}
+
+async function migrateUntilDone(storage: Storage, { log, signal, mayFail }: Trying): Promise<void> {
+  for (let failures = 0; !signal.aborted; failures++) {
     try {
       await storage.migrate()
       if (failures > 0) log.info('the storage answers')
       return
     } catch (error) {
+      const isUnusable = error instanceof StorageUnusable
       // At the start this ends the process, with its message; later there is no one left to tell but the log.
-      if (error instanceof StorageUnusable && failures === 0) throw error
-      const ms = backoff(failures++)
-      log.warn({ err: error, retry_ms: ms }, 'the storage does not answer; trying again')
+      if (isUnusable && mayFail()) throw error
+      const ms = backoff(failures)
+      const line = { err: error, retry_ms: ms }
+      if (isUnusable) log.fatal(line, 'the storage cannot be used until somebody mends it')
+      else log.warn(line, 'the storage does not answer; trying again')
       await sleep(ms, undefined, { signal }).catch(() => undefined)
     }
   }

@@ -95,8 +95,9 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
       const filters = toFilters(query)
       const paging = { query, position: POSITION }
       const after = decodeCursor(query.cursor, paging)
-      const [revision, sources, found] = await Promise.all([
-        app.storage.revision(),
+      // First, so that what is read is never older than what it is said to be.
+      const revision = await app.storage.revision()
+      const [sources, found] = await Promise.all([
         app.sources.freshness(),
         app.storage.find(filters, { limit: query.limit, ...(after && { after }) })
       ])

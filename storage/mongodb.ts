@@ -75,6 +75,9 @@ function clientOptions({ uri, username, password, auth_source, database }: Keys)
     serverSelectionTimeoutMS: 2000,
     connectTimeoutMS: 5000,
     socketTimeoutMS: 30_000,
+    waitQueueTimeoutMS: 5000,
+    // What was just written must be seen, whatever a connection string prefers.
+    readPreference: 'primary',
     writeConcern: { w: 'majority' },
     ...(username !== '' && { auth: { username, password }, authSource: auth_source || database })
   }

@@ -29,9 +29,9 @@ export default defineStorage({
     try {
       mkdirSync(dirname(path), { recursive: true })
       db = new DatabaseSync(path, { timeout: 5000 })
-      // The page size counts only for a new file. WAL: readers and the one writer do not wait for each other.
-      db.exec(`pragma page_size = 8192; pragma journal_mode = wal; pragma synchronous = normal;
-        pragma cache_size = -${cache_mb * 1024}; pragma foreign_keys = on`)
+      // The page size counts only for a new file.
+      db.exec(`pragma page_size = 8192; pragma synchronous = normal; pragma cache_size = -${cache_mb * 1024};
+        pragma foreign_keys = on; pragma schema_version`)
       return createStorage(db, path)
     } catch (error) {
       db?.close()

@@ -31,11 +31,11 @@ async function openHttp(context: SourceContext): Promise<Feed | null> {
   const response = await http.get(source.url, { headers, signal, allowPrivate: source.allow_private })
   const isConditional = state?.etag || state?.last_modified
   if (response.status === 304 && isConditional) {
-    await response.discard()
+    response.discard()
     return null
   }
   if (response.status !== 200) {
-    await response.discard()
+    response.discard()
     throw new FeedError('status', `the provider answered with status ${response.status}`)
   }
   const charset = /;\s*charset\s*=\s*"?([\w.:-]+)/i.exec(response.headers['content-type'] ?? '')?.[1] ?? null

@@ -45,9 +45,10 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
   let depth = 0
   let root: string | undefined
   let attributes = 0
-  // `window` is the source text from `windowStart` on: the slice being read, and before it what is still needed.
-  let window = ''
-  let windowStart = 0
+  // The source text that is still needed: of the slice being read, and `kept` of those before it.
+  let slice = ''
+  let sliceStart = 0
+  let kept = ''
   let mark: number | undefined
   let lastTagEnd = 0
 
@@ -65,7 +66,7 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
       throw new FeedError('malformed', `a second root element <${tag.name.slice(0, 100)}>`)
     }
     attributes = 0
-    tag.attributes = Object.create(GUARDED_ATTRIBUTES)
+    tag.attributes = new GuardedAttributes() as Record<string, string>
   }
   parser.onattribute = ({ name, value }) => {
     attributes++
@@ -86,20 +87,25 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
     lastTagEnd = parser.position
   }
 
-  function writeSlice(slice: string): void {
-    window += slice
+  function writeSlice(text: string): void {
+    slice = text
     try {
-      parser.write(slice)
+      parser.write(text)
     } catch (error) {
       throw error instanceof FeedError ? error : new FeedError('malformed', `malformed: ${(error as Error).message}`)
     }
     // A DOCTYPE that does not end in this slice switches sax's buffer guard off: refuse it before it grows.
     if (parser.doctype) throw refuseDoctype(parser.doctype)
     const tagIsOpen = parser.startTagPosition > lastTagEnd
-    const keepFrom = mark ?? (tagIsOpen ? parser.startTagPosition - 1 : windowStart + window.length)
-    window = window.slice(keepFrom - windowStart)
-    windowStart = keepFrom
-    if (window.length > LIMITS.record) throw exceeded(`one record is longer than ${LIMITS.record} characters`)
+    const sliceEnd = sliceStart + text.length
+    kept = cut(mark ?? (tagIsOpen ? parser.startTagPosition - 1 : sliceEnd), sliceEnd)
+    sliceStart = sliceEnd
+    if (kept.length > LIMITS.record) throw exceeded(`one record is longer than ${LIMITS.record} characters`)
+  }
+  /** The source text between two positions, which must not lie before what is kept. */
+  function cut(from: number, to: number): string {
+    if (from >= sliceStart) return slice.slice(from - sliceStart, to - sliceStart)
+    return kept.slice(from - sliceStart + kept.length) + slice.slice(0, to - sliceStart)
   }
 
   return {
@@ -128,7 +134,7 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
       mark = parser.startTagPosition - 1
     },
     takeRaw() {
-      const raw = window.slice(mark! - windowStart, parser.position - windowStart)
+      const raw = cut(mark!, parser.position)
       mark = undefined
       return raw
     }
@@ -140,8 +146,8 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
  * word. XML says that such a document is not well-formed. (An attribute of just that name makes sax throw a TypeError; it
  * is refused, too.)
  */
-const GUARDED_ATTRIBUTES = {
-  hasOwnProperty(this: object, name: string): boolean {
+class GuardedAttributes {
+  hasOwnProperty(name: string): boolean {
     if (Object.hasOwn(this, name)) throw new FeedError('malformed', `the attribute ${name.slice(0, 100)} stands twice`)
     return false
   }

@@ -1,10 +1,10 @@
-import type { Readable } from 'node:stream'
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import { pipeline, type Readable, type Transform } from 'node:stream'
+import { createBrotliDecompress, createGunzip } from 'node:zlib'
 import { FeedError } from '../../adapters/kit/errors.ts'
 
-const DECODERS: Record<string, () => NodeJS.ReadWriteStream & Readable> = {
+/** Without deflate: half of those who send it mean something else by it. */
+const DECODERS: Record<string, () => Transform> = {
   gzip: createGunzip,
-  deflate: createInflate,
   br: createBrotliDecompress
 }
 
@@ -25,21 +25,27 @@ export async function* decodeBody(
           `the provider sends the content coding "${name.slice(0, 40)}", which was not asked for`
         )
       }
-      stream = body.compose(createDecoder()) as Readable
+      // An error of either one comes out of the iteration below; here there is nothing left to do with it.
+      stream = pipeline(body, createDecoder(), () => undefined)
     }
     yield* stream
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof FeedError) throw error
-    if (String((error as NodeJS.ErrnoException).code).startsWith('Z_')) {
-      throw new FeedError('encoding', `the ${name} coding of the body is broken: ${(error as Error).message}`, {
-        cause: error
-      })
-    }
-    throw new FeedError('truncated', `the body broke off: ${(error as Error).message}`, { cause: error })
+    throw explainBrokenBody(error as NodeJS.ErrnoException, name)
   } finally {
     // A consumer that left early must not leave the connection open with a body that nobody reads.
     stream.destroy()
     body.destroy()
   }
+}
+
+function explainBrokenBody(error: NodeJS.ErrnoException, coding: string): FeedError {
+  const code = String(error.code)
+  if (code === 'UND_ERR_BODY_TIMEOUT') return new FeedError('timeout', 'the body stopped coming', { cause: error })
+  // Z_BUF_ERROR: the compressed data end too early.
+  if (code.startsWith('Z_') && code !== 'Z_BUF_ERROR') {
+    return new FeedError('encoding', `the ${coding} coding of the body is broken: ${error.message}`, { cause: error })
+  }
+  return new FeedError('truncated', `the body broke off: ${error.message}`, { cause: error })
 }

@@ -1,9 +1,9 @@
 import type { SourceAdapter } from '../../adapters/kit/contract.ts'
-import type { AdapterState, Outcome, Reason, Run, RunCounts, Storage } from '../../storage/kit/contract.ts'
+import type { AdapterState, Outcome, Reason, Run, RunCounts } from '../../storage/kit/contract.ts'
 import { NO_COUNTS } from '../../storage/kit/counts.ts'
 import type { Source } from '../sources.ts'
 import { HINTS } from './reasons.ts'
-import { type IngestContext, readSnapshot, type Snapshot, settingsDigest } from './snapshot.ts'
+import { type IngestContext, type Progress, readSnapshot, type Snapshot } from './snapshot.ts'
 
 /**
  * One run: reads the snapshot, judges how that went, and records it.
@@ -16,11 +16,11 @@ export async function ingestSource(source: Source, adapter: SourceAdapter, conte
   const opened = await storage.openRun(source.name, lease)
   const log = context.log.child({ source: source.name, run: opened.id })
   const counts: RunCounts = { ...NO_COUNTS }
-  const previous = await readState(source, storage)
-  const result = await readSnapshot(source, adapter, { ...context, log }, { opened, counts, state: previous })
+  const progress: Progress = { opened, counts, state: null }
+  const result = await readSnapshot(source, adapter, { ...context, log }, progress)
 
   counts.duration = Math.round(performance.now() - started)
-  const { outcome, reason, detail, state } = judge(result, counts, previous)
+  const { outcome, reason, detail, state } = judge(result, counts, progress.state)
   const end = { outcome, reason, detail, counts, ...(state === undefined ? {} : { state }) }
   const run = await storage.closeRun(opened, end)
   if (reason === null) log.info({ outcome, counts }, 'the run succeeded')
@@ -32,25 +32,21 @@ function judge(
   result: Snapshot,
   counts: RunCounts,
   previous: AdapterState | null
-): { outcome: Outcome; reason: Reason | null; detail: string | null; state?: AdapterState } {
+): { outcome: Outcome; reason: Reason | null; detail: string | null; state?: AdapterState | null } {
+  const wrote = counts.created + counts.updated + counts.restored + counts.delisted > 0
+  // The storage no longer has what the kept state belongs to.
+  const forget = wrote ? { state: null } : {}
   if (result.failure !== undefined) {
     const { reason, detail } = result.failure
-    if (reason === 'aborted' || reason === 'lease_lost') return { outcome: 'aborted', reason, detail }
-    return { outcome: counts.seen > 0 ? 'partial' : 'failed', reason, detail }
+    if (reason === 'aborted' || reason === 'lease_lost') return { outcome: 'aborted', reason, detail, ...forget }
+    return { outcome: counts.seen > 0 ? 'partial' : 'failed', reason, detail, ...forget }
   }
   if (result.unchanged) return { outcome: 'unchanged', reason: null, detail: null }
   if (result.complete === undefined) {
     const detail = 'the adapter ended without saying that the snapshot is complete'
-    return { outcome: counts.seen > 0 ? 'partial' : 'failed', reason: 'internal', detail }
+    return { outcome: counts.seen > 0 ? 'partial' : 'failed', reason: 'internal', detail, ...forget }
   }
-  const wrote = counts.created + counts.updated + counts.restored + counts.delisted > 0
   const { digest } = result.complete
   const same = !wrote && digest !== undefined && digest === previous?.digest
   return { outcome: same ? 'unchanged' : 'complete', reason: null, detail: null, state: result.complete }
-}
-
-/** What was kept counts only while the settings are those that it was kept under. */
-async function readState(source: Source, storage: Storage): Promise<AdapterState | null> {
-  const state = (await storage.sources()).find((state) => state.source === source.name)?.state ?? null
-  return state?.settings === settingsDigest(source) ? state : null
 }

@@ -13,7 +13,8 @@ export interface IngestContext extends JobContext {
   http: HttpClient
 }
 
-const BATCH = 500
+/** Events and rejects that are written at once; fewer, when they come from this many bytes. */
+const BATCH = { items: 500, bytes: 4e6 }
 /** Of a reject's raw text, in characters. */
 const MOST_RAW = 16_384
 
@@ -27,6 +28,7 @@ export interface Snapshot {
 export interface Progress {
   opened: OpenRun
   counts: RunCounts
+  /** What the adapter was given. */
   state: AdapterState | null
 }
 
@@ -38,16 +40,19 @@ export async function readSnapshot(
   source: Source,
   adapter: SourceAdapter,
   { storage, http, signal, log }: IngestContext,
-  { opened, counts, state }: Progress
+  progress: Progress
 ): Promise<Snapshot> {
+  const { opened, counts } = progress
   const result: Snapshot = {}
   let events: EventContent[] = []
   let rejects: RejectContent[] = []
+  let flushedAt = 0
 
   async function flush(): Promise<void> {
     const batch = { events, rejects }
     events = []
     rejects = []
+    flushedAt = counts.bytes
     if (batch.events.length > 0) {
       const written = await storage.write(opened, batch.events)
       counts.created += written.created
@@ -77,13 +82,14 @@ export async function readSnapshot(
   }
 
   try {
+    progress.state = await readState(source, storage)
     const items = adapter.read({
       source,
       options: source.options,
       signal,
       log,
       http,
-      state,
+      state: progress.state,
       complete: (next) => {
         result.complete = { ...next, settings: settingsDigest(source) }
       },
@@ -96,7 +102,7 @@ export async function readSnapshot(
     })
     for await (const item of items) {
       take(item)
-      if (events.length + rejects.length >= BATCH) {
+      if (events.length + rejects.length >= BATCH.items || counts.bytes - flushedAt > BATCH.bytes) {
         await flush()
         signal.throwIfAborted()
       }
@@ -116,7 +122,12 @@ export async function readSnapshot(
   return result
 }
 
-/** What an adapter's state is worth nothing without: the settings that it was kept under. */
-export function settingsDigest({ adapter, url, timezone, options }: Source): string {
+/** What was kept counts only while the settings are those that it was kept under. */
+async function readState(source: Source, storage: Storage): Promise<AdapterState | null> {
+  const state = (await storage.sources()).find((state) => state.source === source.name)?.state ?? null
+  return state?.settings === settingsDigest(source) ? state : null
+}
+
+function settingsDigest({ adapter, url, timezone, options }: Source): string {
   return hash('sha256', JSON.stringify([adapter, url, timezone, options]), 'hex')
 }

@@ -8,16 +8,19 @@ export interface JobEnvironment {
   holder: string
   log: FastifyBaseLogger
   stop: AbortSignal
+  /** Length of the lease; for tests. */
+  leaseMs?: number
 }
 
-const LEASE_MS = 30_000
+export const LEASE_MS = 30_000
 
 /**
  * Runs a job under its lease, which is renewed at a third of its length for as long as the job runs.
  * @returns false when somebody else is running it.
  */
-export async function runJob(job: JobDefinition, { storage, holder, log, stop }: JobEnvironment): Promise<boolean> {
-  const lease = await storage.takeLease(job.name, holder, LEASE_MS)
+export async function runJob(job: JobDefinition, environment: JobEnvironment): Promise<boolean> {
+  const { storage, holder, log, stop, leaseMs = LEASE_MS } = environment
+  const lease = await storage.takeLease(job.name, holder, leaseMs)
   if (lease === null) {
     log.debug('the job runs elsewhere')
     return false
@@ -27,24 +30,42 @@ export async function runJob(job: JobDefinition, { storage, holder, log, stop }:
     timeout.abort(new DOMException(`not done after ${job.timeoutMs / 1000} s`, 'TimeoutError'))
   }, job.timeoutMs)
   const lost = new AbortController()
-  const renewal = keepLease(lease, storage, () => lost.abort(new DOMException('the lease was lost', 'LeaseLostError')))
+  const letGo = keepLease(lease, { storage, leaseMs }, () => {
+    lost.abort(new DOMException('the lease was lost', 'LeaseLostError'))
+  })
   try {
     await job.run({ signal: AbortSignal.any([stop, timeout.signal, lost.signal]), log, lease })
   } finally {
     clearTimeout(timer)
-    clearInterval(renewal)
+    letGo()
     await storage.releaseLease(lease).catch((error) => log.warn({ err: error }, 'the lease is left to expire'))
   }
   return true
 }
 
-function keepLease(lease: Lease, storage: Storage, onLost: () => void): NodeJS.Timeout {
-  let renewedAt = performance.now()
-  return setInterval(async () => {
+/**
+ * Renews a lease until it is told to let go. What counts is when a renewal was asked for, not when it was answered: a
+ * storage that does not answer at all must not keep us working on a lease that has expired there.
+ */
+function keepLease(
+  lease: Lease,
+  { storage, leaseMs }: { storage: Storage; leaseMs: number },
+  onLost: () => void
+): () => void {
+  let deadline = setTimeout(onLost, (leaseMs * 2) / 3)
+  let isKept = true
+  const renewal = setInterval(async () => {
     const asked = performance.now()
-    const renewed = await storage.renewLease(lease, LEASE_MS).catch(() => undefined)
-    if (renewed === true) renewedAt = asked
-    // While the storage does not answer the lease may still be ours, until it must have expired.
-    else if (renewed === false || performance.now() - renewedAt > (LEASE_MS * 2) / 3) onLost()
-  }, LEASE_MS / 3)
+    const renewed = await storage.renewLease(lease, leaseMs).catch(() => undefined)
+    if (!isKept) return
+    if (renewed === false) onLost()
+    if (renewed !== true) return
+    clearTimeout(deadline)
+    deadline = setTimeout(onLost, (leaseMs * 2) / 3 - (performance.now() - asked))
+  }, leaseMs / 3)
+  return () => {
+    isKept = false
+    clearInterval(renewal)
+    clearTimeout(deadline)
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * What every storage does. `test/storage.conformance.ts` says the same in tests; a driver is done when it passes them.
+ * What every storage does. `test/storage/conformance.test.ts` says the same in tests; a driver is done when it passes them.
  * Every method may reject with `StorageUnavailable` (try again later) or `StorageUnusable` (a person must act), and
  * those that take a run or a lease with `LeaseLost`. What a driver's package throws never leaves it.
  */
@@ -35,7 +35,10 @@ export interface Storage {
   /** Never throws for a lease that is lost already. */
   releaseLease(lease: Lease): Promise<void>
 
-  /** Starts a run, and records as `aborted` (`abandoned`) what a predecessor of this source left open. */
+  /**
+   * Starts a run. What a predecessor of this source left open is recorded as `aborted` (`abandoned`), and the source's
+   * state, which may belong to a content that the storage no longer has, is forgotten.
+   */
   openRun(source: string, lease: Lease): Promise<OpenRun>
   /**
    * Inserts new events, updates changed ones, restores delisted ones and touches no other. Idempotent. Of two events
@@ -150,8 +153,11 @@ export interface RunEnd {
   /** One sentence for a person: what happened. */
   detail: string | null
   counts: RunCounts
-  /** What the adapter wants back at the next run. Only a run that read the whole snapshot may give one. */
-  state?: AdapterState
+  /**
+   * What the adapter wants back at the next run. Only a run that read the whole snapshot may give one; one that wrote
+   * something and broke off gives null, to forget the former. Left out, that one stays.
+   */
+  state?: AdapterState | null
 }
 
 /** While it is under way `finished_at` and `outcome` are null and the counts are 0. Times: UTC, milliseconds. */

@@ -14,6 +14,11 @@ import type {
 export const READ = { maxTimeMS: 10_000 }
 export const DUPLICATE_KEY = 11000
 
+/** A filter that holds, on the server's clock, until the lease expires: as long as nobody else can have taken it. */
+export interface InTime {
+  $expr: object
+}
+
 /** The collections, and what turns what the driver throws into errors of the contract. */
 export interface Database {
   events: Collection<EventDocument>
@@ -24,10 +29,10 @@ export interface Database {
   meta: Collection<MetaDocument>
   attempt<T>(work: () => Promise<T>): Promise<T>
   /**
-   * Only the holder of the newest token gets past this. What it then writes is fenced once more, event by event, by the
-   * token that each one carries: between the two a successor may have come.
+   * Only the holder of the newest token gets past this. Between here and what it then writes a successor may have come,
+   * so every write is fenced once more: by the token that events, sources and runs carry, and by `inTime`.
    */
-  fenced<T>(run: OpenRun, work: () => Promise<T>): Promise<T>
+  fenced<T>(run: OpenRun, work: (inTime: InTime) => Promise<T>): Promise<T>
   /** Adds to the counters, and gives what they are then. */
   count(changes: { revision?: number; seq?: number }): Promise<MetaDocument>
 }
@@ -56,8 +61,9 @@ export function createDatabase(client: MongoClient, db: Db): Database {
     attempt,
     fenced: ({ lease: { name, holder, token } }, work) =>
       attempt(async () => {
-        if ((await leases.findOne({ _id: name, holder, token }, READ)) === null) throw new LeaseLost(name)
-        return work()
+        const lease = await leases.findOne({ _id: name, holder, token }, READ)
+        if (lease === null) throw new LeaseLost(name)
+        return work({ $expr: { $lt: [{ $toLong: '$$NOW' }, lease.expires.getTime()] } })
       }),
     async count(changes) {
       const counters = await meta.findOneAndUpdate({ _id: 'counters' }, { $inc: changes }, { returnDocument: 'after' })

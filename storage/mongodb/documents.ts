@@ -19,6 +19,8 @@ export type RunDocument = Omit<Run, 'id'> & { _id: string; token: number }
 export type RejectDocument = Omit<Reject, 'id'> & { _id: string }
 export interface SourceDocument {
   _id: string
+  /** Of the last run that was opened: an older one may not write it. */
+  token: number
   state: AdapterState | null
   last_success_at: string | null
 }

@@ -1,4 +1,4 @@
-import { type AnyBulkWriteOperation, MongoBulkWriteError } from 'mongodb'
+import { type AnyBulkWriteOperation, MongoBulkWriteError, MongoNetworkError } from 'mongodb'
 import type { EventPage, OpenRun, PageRequest, Storage, WriteCounts } from '../kit/contract.ts'
 import { encodeContent, keepLast, listedLife } from '../kit/encode.ts'
 import { LeaseLost } from '../kit/errors.ts'
@@ -6,7 +6,7 @@ import type { EventContent } from '../kit/event.ts'
 import type { EventFilters } from '../kit/filters.ts'
 import { toPage } from '../kit/page.ts'
 import { streamPages } from '../kit/stream.ts'
-import { type Database, DUPLICATE_KEY, READ } from './database.ts'
+import { type Database, DUPLICATE_KEY, type InTime, READ } from './database.ts'
 import { type EventDocument, fromDocument, INTERNAL, toDocument } from './documents.ts'
 import { toFilter } from './query.ts'
 
@@ -17,11 +17,12 @@ type Events = Pick<Storage, 'find' | 'stream' | 'get' | 'revision' | 'write' | '
 export function createEvents({ events, meta, attempt, fenced, count }: Database): Events {
   /** After the writes, even those of a batch that failed half-way: who read the old revision read the old events. */
   async function growing<T>(changes: number, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } finally {
-      await count({ revision: changes })
-    }
+    const result = await work().catch(async (error) => {
+      await count({ revision: changes }).catch(() => undefined)
+      throw error
+    })
+    await count({ revision: changes })
+    return result
   }
 
   function find(filters: EventFilters, page: PageRequest): Promise<EventPage> {
@@ -37,7 +38,7 @@ export function createEvents({ events, meta, attempt, fenced, count }: Database)
     })
   }
 
-  async function write(run: OpenRun, batch: EventContent[]): Promise<WriteCounts> {
+  async function write(run: OpenRun, batch: EventContent[], inTime: InTime): Promise<WriteCounts> {
     const counts = { created: 0, updated: 0, unchanged: 0, restored: 0 }
     const encoded = keepLast(batch).map(encodeContent)
     const projection = { fingerprint: 1, status: 1, seq: 1, first_seen_at: 1, ever_online: 1 } as const
@@ -60,24 +61,25 @@ export function createEvents({ events, meta, attempt, fenced, count }: Database)
       }
       counts[before === undefined ? 'created' : before.status === 'listed' ? 'updated' : 'restored']++
       const replacement = toDocument(one, listedLife(one.content, before, now), { seq: number, token })
-      operations.push({
-        replaceOne: { filter: { _id: one.content.id, token: { $lte: token } }, replacement, upsert: true }
-      })
+      const older = { _id: one.content.id, token: { $lte: token } }
+      operations.push(
+        before === undefined
+          ? { replaceOne: { filter: older, replacement, upsert: true } }
+          : { replaceOne: { filter: { ...older, ...inTime }, replacement } }
+      )
     }
-    if (operations.length > 0) {
-      await growing(operations.length, () => writeFenced(operations, run))
-    }
+    if (operations.length > 0) await growing(operations.length, () => writeFenced(operations, run))
     for (const number of met) run.met.add(number)
     return counts
   }
-  /** An upsert that meets a newer token finds nothing to replace, and an `_id` that is taken. */
+  /** A newer token or an expired lease: a replacement finds nothing, an upsert finds an `_id` that is taken. */
   async function writeFenced(operations: AnyBulkWriteOperation<EventDocument>[], { lease }: OpenRun): Promise<void> {
-    try {
-      await events.bulkWrite(operations, { ordered: false })
-    } catch (error) {
-      if (error instanceof MongoBulkWriteError && error.code === DUPLICATE_KEY) throw new LeaseLost(lease.name)
-      throw error
-    }
+    const { matchedCount, upsertedCount } = await events.bulkWrite(operations, { ordered: false }).catch((error) => {
+      const isTaken =
+        error instanceof MongoBulkWriteError && [error.writeErrors].flat().some(({ code }) => code === DUPLICATE_KEY)
+      throw isTaken ? new LeaseLost(lease.name) : error
+    })
+    if (matchedCount + upsertedCount < operations.length) throw new LeaseLost(lease.name)
   }
 
   return {
@@ -90,11 +92,12 @@ export function createEvents({ events, meta, attempt, fenced, count }: Database)
       }),
     revision: () => attempt(async () => (await meta.findOne({ _id: 'counters' }, READ))?.revision ?? 0),
 
-    write: (run, batch) => fenced(run, () => write(run, batch)),
+    write: (run, batch) => fenced(run, (inTime) => write(run, batch, inTime)),
 
     delist: (run) =>
       fenced(run, async () => {
-        const { source, lease } = run
+        const { source } = run
+        const { token } = run.lease
         const listed = events
           .find({ source, status: 'listed' }, { projection: { _id: 0, seq: 1 } })
           .hint('events_by_source')
@@ -104,12 +107,22 @@ export function createEvents({ events, meta, attempt, fenced, count }: Database)
           const batch = missing.slice(i, i + DELIST_BATCH)
           const now = new Date().toISOString()
           await growing(batch.length, () =>
-            fenced(run, () =>
-              events.updateMany(
-                { source, status: 'listed', seq: { $in: batch }, token: { $lte: lease.token } },
-                { $set: { status: 'delisted', delisted_at: now, updated_at: now, token: lease.token } }
-              )
-            )
+            fenced(run, async (inTime) => {
+              const filter = {
+                source,
+                status: 'listed',
+                seq: { $in: batch },
+                token: { $lte: token },
+                ...inTime
+              } as const
+              const end = { status: 'delisted', delisted_at: now, updated_at: now, token } as const
+              const update = () => events.updateMany(filter, { $set: end })
+              // The driver does not repeat what touches many; this does no harm a second time.
+              await update().catch((error) => {
+                if (!(error instanceof MongoNetworkError)) throw error
+                return update()
+              })
+            })
           )
         }
         return missing.length

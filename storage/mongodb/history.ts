@@ -1,10 +1,11 @@
-import { randomUUIDv7 } from 'node:crypto'
-import { Bitmap } from '../kit/bitmap.ts'
-import type { OpenRun, Run, Storage } from '../kit/contract.ts'
+import { MongoServerError } from 'mongodb'
+import type { Lease, Run, Storage } from '../kit/contract.ts'
 import { NO_COUNTS } from '../kit/counts.ts'
+import { LeaseLost } from '../kit/errors.ts'
+import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
 import { rejectId } from '../kit/rejects.ts'
-import { type Database, READ } from './database.ts'
+import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 import { fromDocument, type RunDocument } from './documents.ts'
 
 type History = Pick<Storage, 'runs' | 'rejects' | 'sources' | 'openRun' | 'writeRejects' | 'closeRun' | 'prune'>
@@ -14,6 +15,18 @@ const NEWEST_RUN = { token: -1, _id: -1 } as const
 
 /** Runs, what they rejected, and what is known of their sources. */
 export function createHistory({ runs, rejects, sources, events, attempt, fenced, count }: Database): History {
+  /** From here on no older run can write the source. */
+  async function claimSource(source: string, { name, token }: Lease): Promise<void> {
+    const fresh = { state: null, last_success_at: null }
+    try {
+      const older = { _id: source, token: { $lte: token } }
+      await sources.updateOne(older, { $set: { token }, $setOnInsert: fresh }, { upsert: true })
+    } catch (error) {
+      if (error instanceof MongoServerError && error.code === DUPLICATE_KEY) throw new LeaseLost(name)
+      throw error
+    }
+  }
+
   return {
     runs: (source, { limit, after }) =>
       attempt(async () => {
@@ -49,23 +62,17 @@ export function createHistory({ runs, rejects, sources, events, attempt, fenced,
       }),
 
     openRun: (source, lease) => {
-      const run: OpenRun = {
-        id: randomUUIDv7(),
-        source,
-        lease,
-        started_at: new Date().toISOString(),
-        met: new Bitmap()
-      }
+      const run = newRun(source, lease)
       return fenced(run, async () => {
-        await sources.updateOne(
-          { _id: source },
-          { $setOnInsert: { state: null, last_success_at: null } },
-          { upsert: true }
-        )
+        await claimSource(source, lease)
         const end = { finished_at: run.started_at, outcome: 'aborted', reason: 'abandoned' } as const
-        const { matchedCount } = await runs.updateMany({ source, finished_at: null }, { $set: end })
-        // It may have ended between writing events and counting them.
-        if (matchedCount > 0) await count({ revision: 1 })
+        const open = { source, finished_at: null, token: { $lt: lease.token } }
+        const { matchedCount } = await runs.updateMany(open, { $set: end })
+        if (matchedCount > 0) {
+          await sources.updateOne({ _id: source, token: lease.token }, { $set: { state: null } })
+          // It may have ended between writing events and counting them.
+          await count({ revision: 1 })
+        }
         await runs.insertOne({
           _id: run.id,
           source,
@@ -104,8 +111,14 @@ export function createHistory({ runs, rejects, sources, events, attempt, fenced,
         const finished_at = new Date().toISOString()
         const { state, outcome, reason, detail, counts } = end
         const succeeded = outcome === 'complete' || outcome === 'unchanged'
-        const known = { ...(state && { state }), ...(succeeded && { last_success_at: finished_at }) }
-        if (Object.keys(known).length > 0) await sources.updateOne({ _id: run.source }, { $set: known })
+        const known = { ...(state !== undefined && { state }), ...(succeeded && { last_success_at: finished_at }) }
+        const { matchedCount } = await sources.updateOne(
+          { _id: run.source, token: run.lease.token },
+          { $set: { token: run.lease.token, ...known } }
+        )
+        if (matchedCount === 0) throw new LeaseLost(run.lease.name)
+        // It may have failed between writing events and counting them.
+        if (!succeeded) await count({ revision: 1 })
         const closed = await runs.findOneAndUpdate(
           { _id: run.id },
           { $set: { finished_at, outcome, reason, detail, counts } },

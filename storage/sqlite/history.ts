@@ -1,7 +1,6 @@
-import { randomUUIDv7 } from 'node:crypto'
-import { Bitmap } from '../kit/bitmap.ts'
-import type { AdapterState, OpenRun, Reject, Run, Storage } from '../kit/contract.ts'
+import type { AdapterState, Reject, Run, Storage } from '../kit/contract.ts'
 import { NO_COUNTS } from '../kit/counts.ts'
+import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
 import { rejectId } from '../kit/rejects.ts'
 import type { Database, Row } from './database.ts'
@@ -50,20 +49,15 @@ export function createHistory({ get, all, run, attempt, transaction, fenced }: D
       ),
 
     openRun: (source, lease) => {
-      const opened: OpenRun = {
-        id: randomUUIDv7(),
-        source,
-        lease,
-        started_at: new Date().toISOString(),
-        met: new Bitmap()
-      }
+      const opened = newRun(source, lease)
       return fenced(opened, () => {
         run('insert into sources (name) values (?) on conflict do nothing', source)
-        run(
+        const abandoned = run(
           "update runs set finished_at = ?, outcome = 'aborted', reason = 'abandoned' where source = ? and finished_at is null",
           opened.started_at,
           source
         )
+        if (abandoned.changes > 0) run('update sources set state = null where name = ?', source)
         run(
           'insert into runs (id, source, token, started_at, counts) values (?, ?, ?, ?, ?)',
           opened.id,
@@ -103,8 +97,9 @@ export function createHistory({ get, all, run, attempt, transaction, fenced }: D
         const finished = new Date().toISOString()
         const succeeded = end.outcome === 'complete' || end.outcome === 'unchanged'
         run(
-          'update sources set state = coalesce(?, state), last_success_at = coalesce(?, last_success_at) where name = ?',
-          end.state === undefined ? null : JSON.stringify(end.state),
+          'update sources set state = iif(?, ?, state), last_success_at = coalesce(?, last_success_at) where name = ?',
+          end.state === undefined ? 0 : 1,
+          JSON.stringify(end.state ?? null),
           succeeded ? finished : null,
           opened.source
         )

@@ -30,9 +30,13 @@ const MIGRATIONS = [
    create index rejects_by_source on rejects (source, last_seen_at, id);`
 ]
 
-/** Several processes may do this at once: the immediate transaction lets one through, the others find it done. */
+/**
+ * Several processes may do this at once: the immediate transaction lets one through, the others find it done. It is begun
+ * even then, so that a file that cannot be written is found now, not at the first run.
+ */
 export function migrate(db: DatabaseSync, path: string): void {
-  if (version(db) === MIGRATIONS.length) return
+  // WAL: readers and the one writer do not wait for each other.
+  db.exec('pragma journal_mode = wal')
   db.exec('begin immediate')
   try {
     const from = version(db)

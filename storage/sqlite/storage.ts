@@ -7,6 +7,9 @@ import { createHistory } from './history.ts'
 import { createLeases } from './leases.ts'
 import { isMigrated, migrate } from './schema.ts'
 
+/** SQLITE_BUSY and SQLITE_LOCKED: another process is at it. */
+const BUSY = [5, 6]
+
 export function createStorage(db: DatabaseSync, path: string): Storage {
   const database = createDatabase(db, path)
   return {
@@ -22,10 +25,15 @@ export function createStorage(db: DatabaseSync, path: string): Storage {
       try {
         migrate(db, path)
       } catch (error) {
-        if ((error as { code?: string }).code !== 'ERR_SQLITE_ERROR') throw error
-        throw new StorageUnusable(`the SQLite file ${path} cannot be set up: ${(error as Error).message}`, {
-          cause: error
-        })
+        const { code, errcode, message } = error as { code?: string; errcode?: number; message: string }
+        if (code !== 'ERR_SQLITE_ERROR') throw error
+        if (BUSY.includes((errcode ?? 0) & 0xff)) throw new StorageUnavailable(`the SQLite file ${path}: ${message}`)
+        throw new StorageUnusable(
+          `the SQLite file ${path} cannot be set up: ${message}. Check that this user may write to it and its folder`,
+          {
+            cause: error
+          }
+        )
       }
     },
     close: async () => {
