@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, parentPort } from 'node:worker_threads'
+import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { type Config, ConfigError } from './plugins/config/load.ts'
 import { readConfig } from './plugins/config.ts'
-import { superviseThread } from './plugins/kit/supervise-thread.ts'
+import { type SupervisedThread, superviseThread } from './plugins/kit/supervise-thread.ts'
 
 /**
  * After it is told to stop: how long it goes on accepting, so that what clients have sent by then is answered, not reset;
@@ -21,35 +22,34 @@ async function main(): Promise<void> {
 /** With both roles the API answers here, and a thread of its own ingests: parsing is work that requests would wait for. */
 async function runProcess(config: Config): Promise<void> {
   const { server } = config
+  let stop = async () => {}
+  let stopped: Promise<never> | undefined
+  // Once: npm hands on a Ctrl-C that the terminal has sent here already.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (stopped ??= stop().then(leave, fail)))
+
   const both = server.roles.size === 2
   const app = await buildApp({ config: both ? withRole(config, 'api') : config })
   const thread = both
     ? superviseThread(new URL(import.meta.url), { heapMb: server.ingest_heap_mb, log: app.log })
     : undefined
+  stop = () => stopGracefully(app, thread)
 
-  let stopping = false
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, async () => {
-      if (stopping) return
-      stopping = true
-      app.log.info({ signal }, 'stopping')
-      // A connection with half a request on it would hold the server open for ever.
-      setTimeout(() => app.server.closeAllConnections(), STOP.requestsMs).unref()
-      setTimeout(() => {
-        app.log.warn('not everything ended in time; leaving all the same')
-        process.exit(0)
-      }, STOP.processMs).unref()
-      const threadStopped = thread?.stop()
-      app.server.keepAliveTimeout = 1
-      await sleep(STOP.acceptMs)
-      await Promise.all([threadStopped, app.close()])
-      app.log.info('stopped')
-      process.exit(0)
-    })
-  }
   await app.listen({ host: server.host, port: server.port })
   if (server.roles.has('api')) app.log.info(`the API is documented at ${app.listeningOrigin}/v1/api/docs/ui`)
   thread?.start()
+}
+
+async function stopGracefully(app: FastifyInstance, thread: SupervisedThread | undefined): Promise<void> {
+  app.log.info('stopping')
+  // A connection with half a request on it would hold the server open for ever.
+  setTimeout(() => app.server.closeAllConnections(), STOP.requestsMs).unref()
+  setTimeout(() => {
+    app.log.warn('not everything ended in time; leaving all the same')
+    leave()
+  }, STOP.processMs).unref()
+  app.server.keepAliveTimeout = 1
+  await Promise.all([thread?.stop(), sleep(STOP.acceptMs).then(() => app.close())])
+  app.log.info('stopped')
 }
 
 async function runIngestThread(config: Config): Promise<void> {
@@ -65,10 +65,16 @@ function withRole(config: Config, role: 'api' | 'ingest'): Config {
   return { ...config, server: { ...config.server, roles: new Set([role]) } }
 }
 
-main().catch((error: Error) => {
+function leave(): never {
+  process.exit(0)
+}
+
+function fail(error: Error): never {
   // Before there is a log; and nobody wants the stack of what is a message for people.
   const isExpected = error instanceof ConfigError || (error as { code?: string }).code?.startsWith('EVT_')
   const isPortTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
   console.error(isExpected ? error.message : isPortTaken ? `${error.message}: set [server] port to another one` : error)
   process.exit(error instanceof ConfigError ? 2 : 1)
-})
+}
+
+main().catch(fail)

@@ -4,7 +4,18 @@ import { NotFound } from '../plugins/errors/problem.ts'
 import { EventSchema } from '../storage/kit/event.ts'
 import type { EventFilters } from '../storage/kit/filters.ts'
 import { BOUND_FORMS, parseBound, refuseReversed } from './kit/bounds.ts'
-import { decodeCursor, INSTANT, nextLink, PageInfo, PagingQuery, pageInfo, UUID, WithDefault } from './kit/paging.ts'
+import {
+  decodeCursor,
+  isInstant,
+  isUuid,
+  NoQuery,
+  nextLink,
+  PageInfo,
+  PagingQuery,
+  pageInfo,
+  UUID,
+  WithDefault
+} from './kit/paging.ts'
 import { FAILURES, NOT_FOUND } from './kit/responses.ts'
 
 const OneOf = <const T extends string>(values: readonly T[], options: object) =>
@@ -73,7 +84,7 @@ const EventsAnswer = Type.Object(
   { description: 'A page of events' }
 )
 
-const POSITION = [INSTANT, UUID]
+const POSITION = [isInstant, isUuid]
 
 const events: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(EventSchema)
@@ -129,7 +140,7 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
             'x-allowed': '`id` of an event, a UUID in lower case'
           })
         }),
-        querystring: Type.Object({}, { additionalProperties: false }),
+        querystring: NoQuery,
         response: { 200: Type.Ref(EventSchema.$id!, { description: 'The event' }), ...FAILURES, ...NOT_FOUND }
       }
     },

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { NoQuery } from './kit/paging.ts'
 import { FAILURES } from './kit/responses.ts'
 
 const Status = Type.Object({ status: Type.Literal('ok') }, { description: 'Yes' })
@@ -8,12 +9,12 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/livez',
     {
-      logLevel: 'warn',
       schema: {
         operationId: 'isLive',
         tags: ['health'],
         summary: 'Whether the process answers; restart it when not',
-        response: { 200: Status }
+        querystring: NoQuery,
+        response: { 200: Status, 400: FAILURES[400] }
       }
     },
     async () => ({ status: 'ok' as const })
@@ -22,12 +23,12 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/readyz',
     {
-      logLevel: 'warn',
       schema: {
         operationId: 'isReady',
         tags: ['health'],
         summary: 'Whether requests can be answered: the storage is reachable and migrated',
-        response: { 200: Status, 503: FAILURES[503] }
+        querystring: NoQuery,
+        response: { 200: Status, ...FAILURES }
       }
     },
     async () => {

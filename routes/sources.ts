@@ -1,16 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { NotFound } from '../plugins/errors/problem.ts'
+import type { Source } from '../plugins/sources.ts'
 import {
   decodeCursor,
-  INSTANT,
+  isInstant,
+  isRejectId,
+  isToken,
+  isUuid,
+  NoQuery,
   nextLink,
   PageInfo,
   type Paging,
   PagingQuery,
-  pageInfo,
-  REJECT_ID,
-  UUID
+  pageInfo
 } from './kit/paging.ts'
 import { FAILURES, NOT_FOUND } from './kit/responses.ts'
 import { RejectSchema, RunSchema, SourceSchema } from './kit/source-schemas.ts'
@@ -23,31 +26,23 @@ const NameParams = Type.Object({
     examples: ['demo']
   })
 })
-const NoQuery = Type.Object({}, { additionalProperties: false })
 const PageQuery = Type.Object(PagingQuery, { additionalProperties: false })
 
 const sources: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [RunSchema, RejectSchema, SourceSchema]) app.addSchema(schema)
 
-  async function describe() {
-    const freshness = new Map((await app.sources.freshness()).map((entry) => [entry.name, entry]))
-    const lastRuns = await Promise.all(app.sources.list.map(({ name }) => app.storage.runs(name, { limit: 1 })))
-    return app.sources.list.map(({ name, adapter, cron, cron_timezone, timezone, enabled }, i) => ({
-      name,
-      adapter,
-      cron,
-      cron_timezone,
-      timezone,
-      enabled,
-      last_success_at: freshness.get(name)?.last_success_at ?? null,
-      stale: freshness.get(name)?.stale ?? false,
-      last_run: lastRuns[i]?.items[0] ?? null
-    }))
+  async function describe(source: Source) {
+    const { name, adapter, cron, cron_timezone, timezone, enabled } = source
+    const [freshness, runs] = await Promise.all([app.sources.freshness(), app.storage.runs(name, { limit: 1 })])
+    const { last_success_at, stale } = freshness.find((one) => one.name === name)!
+    const last_run = runs.items[0] ?? null
+    return { name, adapter, cron, cron_timezone, timezone, enabled, last_success_at, stale, last_run }
   }
-  function refuseUnknown(name: string): void {
-    const names = app.sources.list.map((source) => source.name)
-    if (!names.includes(name))
-      throw new NotFound(`There is no source ${name}; there are: ${names.join(', ') || 'none'}.`)
+  function findSource(name: string): Source {
+    const source = app.sources.list.find((one) => one.name === name)
+    if (source !== undefined) return source
+    const names = app.sources.list.map((one) => one.name).join(', ')
+    throw new NotFound(`There is no source ${name}; there are: ${names || 'none'}.`)
   }
 
   app.get(
@@ -67,7 +62,7 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async (_request, reply) => reply.send({ data: await describe() })
+    async (_request, reply) => reply.send({ data: await Promise.all(app.sources.list.map(describe)) })
   )
 
   app.get(
@@ -82,10 +77,7 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Type.Ref(SourceSchema.$id!, { description: 'The source' }), ...FAILURES, ...NOT_FOUND }
       }
     },
-    async ({ params: { name } }, reply) => {
-      refuseUnknown(name)
-      return reply.send((await describe()).find((source) => source.name === name))
-    }
+    async ({ params }, reply) => reply.send(await describe(findSource(params.name)))
   )
 
   const histories = [
@@ -93,14 +85,14 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
       kind: 'runs',
       operationId: 'listRuns',
       item: RunSchema,
-      position: [/^\d{1,15}$/, UUID],
+      position: [isToken, isUuid],
       summary: 'Runs of a source, newest first'
     },
     {
       kind: 'rejects',
       operationId: 'listRejects',
       item: RejectSchema,
-      position: [INSTANT, REJECT_ID],
+      position: [isInstant, isRejectId],
       summary: 'Rejects of a source, last seen first'
     }
   ] as const
@@ -124,8 +116,8 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
           }
         }
       },
-      async ({ params: { name }, query, url }, reply) => {
-        refuseUnknown(name)
+      async ({ params, query, url }, reply) => {
+        const { name } = findSource(params.name)
         const paging: Paging = { query: { kind, name }, position: [...position] }
         const after = decodeCursor(query.cursor, paging)
         const found = await app.storage[kind](name, { limit: query.limit, ...(after && { after }) })

@@ -74,6 +74,8 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
     if (name.length > LIMITS.field || value.length > LIMITS.field) {
       throw exceeded(`an attribute is longer than ${LIMITS.field} characters`)
     }
+    // XML makes spaces of them (3.3.3); sax does not.
+    if (/[\t\n\r]/.test(value)) parser.tag.attributes[name] = value.replaceAll(/\r\n|[\t\n\r]/g, ' ')
   }
   parser.onopentag = (tag) => {
     depth++
@@ -81,6 +83,11 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
     handlers.open(tag.name, tag.attributes as Attributes, depth)
     lastTagEnd = parser.position
   }
+  // Otherwise what comes after one would be kept as if it were part of a tag.
+  const endTag = () => {
+    lastTagEnd = parser.position
+  }
+  Object.assign(parser, { oncomment: endTag, onprocessinginstruction: endTag, oncdata: endTag, onclosecdata: endTag })
   parser.onclosetag = (name) => {
     handlers.close(name, depth)
     depth--

@@ -53,9 +53,8 @@ export function loadConfig({ file, env, drivers, adapters }: ConfigInput): Confi
   const problems: ConfigProblem[] = []
   const sections = readFile(file, problems)
   const base = dirname(file)
-  const unused = new Set(Object.keys(env).filter((name) => name.startsWith('EVENTS_')))
-  for (const name of ['EVENTS_CONFIG', ...unused].filter((name) => /^EVENTS_(CONFIG$|TEST_)/.test(name)))
-    unused.delete(name)
+  const isOurs = (name: string) => /^EVENTS_(?!CONFIG$|TEST_)/.test(name)
+  const unused = new Set(Object.keys(env).filter(isOurs))
   const read = (section: string, schema: TObject): Values =>
     readSection({ section, schema, values: sections.get(section) ?? {}, env, unused, base, problems })
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { TObject, TSchema } from '@sinclair/typebox'
+import { OptionalKind, type TObject, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import './formats.ts'
 import type { ConfigProblem } from './load.ts'
@@ -36,7 +36,7 @@ export function readSection({ section, schema, values, env, unused, base, proble
       if (!isOptional(property)) report(`it is missing; allowed: ${property.allowed}`)
       continue
     }
-    const value = text === undefined ? property.default : Value.Convert(property, String(text))
+    const value = text === undefined ? property.default : convert(property, String(text))
     if (Value.Check(property, value)) result[key] = isPath(property) ? resolve(base, value as string) : value
     else report(`got ${show(property, String(text))}; allowed: ${property.allowed}`)
   }
@@ -61,8 +61,15 @@ function readEnv(
   }
 }
 
+/** More strictly than TypeBox, for which 80.9 is the whole number 80, and yes is true. */
+function convert(schema: TSchema, text: string): unknown {
+  if (schema.type === 'integer' && !/^-?\d+$/.test(text)) return text
+  if (schema.type === 'boolean' && text !== 'true' && text !== 'false') return text
+  return Value.Convert(schema, text)
+}
+
 function isOptional(schema: TSchema): boolean {
-  return schema.optional === true
+  return OptionalKind in schema
 }
 
 function isPath(schema: TSchema): boolean {

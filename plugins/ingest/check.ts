@@ -14,7 +14,8 @@ const TEXT_LENGTH = 10_000
 const UNCLEAN = /[\u0000-\u001F\u007F\p{Cs}\uFFFE\uFFFF]/u
 
 /**
- * Turns what a feed says into an event, strictly: a value that is not plainly what it must be refuses the record.
+ * Turns what a feed says into an event, strictly: a value that is not plainly what it must be refuses the record. An
+ * adapter is not believed to keep to its types.
  * @param settings name and time zone of the source
  */
 export function checkRecord(record: EventRecord, { name, timezone }: { name: string; timezone: string }): Checked {
@@ -50,6 +51,7 @@ function toEvent(record: EventRecord, source: string, timezone: string): EventCo
   const start = localDateTime('start_date', record.start_date)
   const end = optional('end_date', record.end_date, localDateTime)
   if (end !== null && end < start) throw new Refusal(`end_date ${end} is before start_date ${start}`)
+  if (!Array.isArray(record.zones)) throw new Refusal('zones are missing')
   const zones = record.zones.map(toZone)
   const prices = zones.map((zone) => zone.price)
   return {
@@ -85,21 +87,22 @@ function toZone(zone: ZoneRecord, index: number): EventContent['zones'][number] 
   }
 }
 
-function isId(value: string | undefined): value is string {
-  return value !== undefined && value !== '' && value.length <= ID_LENGTH && !UNCLEAN.test(value)
+function isId(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= ID_LENGTH && !UNCLEAN.test(value)
 }
 
-function refuse(field: string, value: string | undefined, expected = 'usable'): string {
-  if (value === undefined) return `${field} is missing`
+function refuse(field: string, value: unknown, expected = 'usable'): string {
+  if (value === undefined || value === null) return `${field} is missing`
+  if (typeof value !== 'string') return `${field} is not text`
   return `${field} ${JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value)} is not ${expected}`
 }
 
 function optional<T>(field: string, value: string | undefined, check: (field: string, value: string) => T): T | null {
-  return value === undefined ? null : check(field, value)
+  return value === undefined || value === null ? null : check(field, value)
 }
 
 function text(field: string, value: string | undefined, mayBeEmpty = false): string {
-  if (value === undefined || (value === '' && !mayBeEmpty)) throw new Refusal(refuse(field, value, 'text'))
+  if (typeof value !== 'string' || (value === '' && !mayBeEmpty)) throw new Refusal(refuse(field, value, 'text'))
   if (value.length > TEXT_LENGTH) throw new Refusal(`${field} is longer than ${TEXT_LENGTH} characters`)
   if (UNCLEAN.test(value)) throw new Refusal(`${field} has control characters or half characters in it`)
   return value
@@ -116,12 +119,12 @@ function boolean(field: string, value: string | undefined): boolean {
 }
 
 function number(field: string, value: string | undefined, pattern: RegExp, expected: string): number {
-  if (value === undefined || !pattern.test(value)) throw new Refusal(refuse(field, value, expected))
+  if (typeof value !== 'string' || !pattern.test(value)) throw new Refusal(refuse(field, value, expected))
   return Number(value)
 }
 
 function localDateTime(field: string, value: string | undefined): string {
-  if (value === undefined || !isLocalDateTime(value)) {
+  if (typeof value !== 'string' || !isLocalDateTime(value)) {
     throw new Refusal(refuse(field, value, 'a date of the calendar, YYYY-MM-DDTHH:MM:SS'))
   }
   return value

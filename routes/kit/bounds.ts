@@ -1,6 +1,6 @@
 import { isDate, isLocalDateTime } from '../../adapters/kit/dates.ts'
 import { invalidParameter } from '../../plugins/errors/problem.ts'
-import type { Bound } from '../../storage/kit/filters.ts'
+import { type Bound, instantLimit } from '../../storage/kit/filters.ts'
 
 export const BOUND_FORMS =
   'YYYY-MM-DDTHH:MM:SS (wall-clock time where the event is), the same with Z or an offset (an instant), or YYYY-MM-DD (that whole day)'
@@ -30,7 +30,11 @@ function parseInstant(text: string, side: 'from' | 'to'): string | null {
   return year >= 1 && year <= 9999 ? `${instant.toISOString().slice(0, 19)}Z` : null
 }
 
+/** Of a wall-clock time and an instant it is refused only where it is so in every time zone. */
 export function refuseReversed(from: Bound | undefined, to: Bound | undefined): void {
-  if (from === undefined || to === undefined || from.clock !== to.clock || from.at <= to.at) return
+  if (from === undefined || to === undefined) return
+  const isSameClock = from.clock === to.clock
+  const [first, last] = isSameClock ? [from.at, to.at] : [instantLimit(from, 'from'), instantLimit(to, 'to')]
+  if (first <= last) return
   throw invalidParameter('end_date', `end_date ${to.at} is before start_date ${from.at}.`, `a time from ${from.at} on`)
 }

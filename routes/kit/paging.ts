@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { type TSchema, Type } from '@sinclair/typebox'
+import { isLocalDateTime } from '../../adapters/kit/dates.ts'
 import { invalidParameter } from '../../plugins/errors/problem.ts'
 import type { Position } from '../../storage/kit/contract.ts'
 
@@ -25,6 +26,8 @@ export const PagingQuery = {
   )
 }
 
+export const NoQuery = Type.Object({}, { additionalProperties: false })
+
 export const PageInfo = Type.Object({
   limit: Type.Integer(),
   next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'null on the last page' }),
@@ -34,12 +37,14 @@ export const PageInfo = Type.Object({
 export interface Paging {
   query: Record<string, unknown>
   /** What a position looks like, value by value: a cursor comes from outside. */
-  position: RegExp[]
+  position: ((value: string) => boolean)[]
 }
 
-export const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3})?Z$/
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-export const REJECT_ID = /^[0-9a-f]{32}$/
+export const isUuid = (value: string) => UUID.test(value)
+export const isInstant = (value: string) => /^.{19}(\.\d{3})?Z$/.test(value) && isLocalDateTime(value.slice(0, 19))
+export const isToken = (value: string) => /^\d{1,15}$/.test(value)
+export const isRejectId = (value: string) => /^[0-9a-f]{32}$/.test(value)
 
 /** A cursor is a position and a digest of the query it belongs to. */
 export function encodeCursor(position: Position, { query }: Paging): string {
@@ -49,7 +54,7 @@ export function encodeCursor(position: Position, { query }: Paging): string {
 export function decodeCursor(cursor: string | undefined, { query, position }: Paging): Position | undefined {
   if (cursor === undefined) return undefined
   const [scope, ...values] = parse(cursor)
-  if (values.length !== position.length || !position.every((form, i) => form.test(String(values[i])))) {
+  if (values.length !== position.length || !position.every((is, i) => is(String(values[i])))) {
     throw invalidParameter('cursor', 'cursor is not one of this service.', PagingQuery.cursor['x-allowed'] as string)
   }
   if (scope !== digest(query)) {

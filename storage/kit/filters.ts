@@ -28,15 +28,14 @@ export interface Bound {
 }
 
 /**
- * Wall-clock times lie between UTC-12 and UTC+14, so a local bound also bounds the instant. That is what lets one
- * index over `starts_at` answer both kinds.
+ * Wall-clock times lie at most 16 hours from UTC (14 today), so a local bound also bounds the instant. That is what lets
+ * one index over `starts_at` answer both kinds.
  * @returns the instant (UTC) before which (`from`) or after which (`to`) no event can match the bound.
  */
 export function instantLimit(bound: Bound, side: 'from' | 'to'): string {
   if (bound.clock === 'utc') return bound.at
-  const hours = side === 'from' ? -14 : 12
+  const hours = side === 'from' ? -16 : 16
   const limit = new Date(Date.parse(`${bound.at}Z`) + hours * 3_600_000)
-  if (limit.getUTCFullYear() < 0) return '0000-01-01T00:00:00Z'
   if (limit.getUTCFullYear() > 9999) return '9999-12-31T23:59:59Z'
   return `${limit.toISOString().slice(0, 19)}Z`
 }

@@ -108,20 +108,15 @@ export function createEvents({ events, meta, attempt, fenced, count }: Database)
           const now = new Date().toISOString()
           await growing(batch.length, () =>
             fenced(run, async (inTime) => {
-              const filter = {
-                source,
-                status: 'listed',
-                seq: { $in: batch },
-                token: { $lte: token },
-                ...inTime
-              } as const
+              const filter = { source, seq: { $in: batch }, token: { $lte: token }, ...inTime }
               const end = { status: 'delisted', delisted_at: now, updated_at: now, token } as const
               const update = () => events.updateMany(filter, { $set: end })
               // The driver does not repeat what touches many; this does no harm a second time.
-              await update().catch((error) => {
+              const { matchedCount } = await update().catch((error) => {
                 if (!(error instanceof MongoNetworkError)) throw error
                 return update()
               })
+              if (matchedCount < batch.length) throw new LeaseLost(run.lease.name)
             })
           )
         }
