@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -118,6 +118,30 @@ describe('the process', () => {
     expect(await second.exit).toBe(1)
     expect(second.output()).toContain('set [server] port to another one')
   })
+
+  it('killed in the middle of a run, converges at the next start, not only at its next cron', async () => {
+    const provider = await startProvider()
+    provider.serve((_request, response) => {
+      response.writeHead(200)
+      response.write('<eventList><output>')
+    })
+    const config = `${source(provider.url)}cron = 0 3 1 1 *\n`
+    const first = await run(config)
+    await until(async () => provider.requests.length === 1)
+    await until(async () => {
+      const { data } = (await (await fetch(`${first.url}/v1/api/sources/demo/runs`)).json()) as { data: object[] }
+      return data.length === 1
+    })
+    first.process.kill('SIGKILL')
+    expect(await first.exit).toBe('SIGKILL')
+    provider.serve(await readFile(SAMPLE))
+    const second = await run(config)
+    await live(second)
+    await until(async () => (await events(second)).length === 3, 30_000)
+    const runs = (await (await fetch(`${second.url}/v1/api/sources/demo/runs`)).json()) as { data: object[] }
+    expect(runs.data).toMatchObject([{ outcome: 'complete' }, { outcome: 'aborted', reason: 'abandoned' }])
+    await provider.close()
+  }, 60_000)
 
   it('runs its roles in two processes on one SQLite file', async () => {
     const api = await run(source(`file:${SAMPLE}`), { EVENTS_SERVER_ROLES: 'api' })

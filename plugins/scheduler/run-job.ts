@@ -12,7 +12,7 @@ export interface JobEnvironment {
   leaseMs?: number
 }
 
-export const LEASE_MS = 30_000
+export const LEASE_MS = 15_000
 
 /**
  * Runs a job under its lease, which is renewed at a third of its length for as long as the job runs.

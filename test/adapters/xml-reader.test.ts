@@ -94,6 +94,8 @@ describe('the XML reader', () => {
     expect(reasonOf('\ufeff<feed/>')).toBe('complete')
     expect(reasonOf('<?xml version="1.0"?><?pi x?><!-- c --><feed>]]&gt;</feed>  <!-- end --> ')).toBe('complete')
     expect(reasonOf('<feed __proto__="1" constructor="2" toString="3"/>')).toBe('complete')
+    expect(reasonOf(`<feed><!-- c -->${' '.repeat(2_000_000)}<?pi?>${' '.repeat(2_000_000)}</feed>`)).toBe('complete')
+    expect(reasonOf(`<feed><a><![CDATA[${'x'.repeat(3_000_000)}]]></a></feed>`)).toBe('complete')
     expect(reasonOf(`<feed>${'long text '.repeat(50_000)}</feed>`)).toBe('complete')
   })
 })

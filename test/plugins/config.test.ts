@@ -129,7 +129,9 @@ describe('configuration', () => {
       url = ftp://user:hunter2@provider.example/
       cron = every day
       timezone = Mars/Olympus
-      enabled = maybe
+      enabled = yes
+      timeout = 80.9
+      max_mb = 0x10
       [source.UPPER]
       adapter = provider-xml
       url = file:a.xml
@@ -149,7 +151,9 @@ describe('configuration', () => {
         '[source.demo] url: got "ftp://***@provider.example/"; allowed: http://… | https://… | file:path',
         '[source.demo] cron: got "every day"; allowed: a cron expression of five fields, or six with seconds first',
         '[source.demo] timezone: got "Mars/Olympus"; allowed: an IANA time zone, as Europe/Madrid',
-        '[source.demo] enabled: got "maybe"; allowed: true | false',
+        '[source.demo] enabled: got "yes"; allowed: true | false',
+        '[source.demo] timeout: got "80.9"; allowed: a whole number from 1 to 86400',
+        '[source.demo] max_mb: got "0x10"; allowed: a whole number from 1 to 100000',
         '[source.UPPER] (name): a source is named with a-z, 0-9, - and _, at most 63 of them',
         '[source.bare] adapter: it is missing; allowed: the name of a file in adapters/',
         '[source.bare] url: it is missing; allowed: http://… | https://… | file:path',

@@ -138,6 +138,25 @@ describe('a provider', () => {
     expect(await statuses()).toEqual(ALL_LISTED)
   })
 
+  it('that cuts a compressed answer is noticed, however it is framed and wherever it is cut', async () => {
+    await start()
+    const zipped = gzipSync(three)
+    for (const framing of [
+      { 'content-length': String(zipped.length) },
+      { 'transfer-encoding': 'chunked' },
+      { connection: 'close' }
+    ]) {
+      for (const cut of [5, 30, zipped.length >> 1, zipped.length - 9, zipped.length - 1]) {
+        provider.serve((_request, response) => {
+          response.writeHead(200, { 'content-encoding': 'gzip', ...framing } as Record<string, string>)
+          response.write(zipped.subarray(0, cut), () => response.socket!.end())
+        })
+        const run = await service.ingest('demo')
+        expect(run.reason, `${JSON.stringify(framing)} at ${cut}`).toBe('truncated')
+      }
+    }
+  })
+
   it('that says nothing, or drips, is given up at the deadline', async () => {
     await start({ timeout: 1 })
     const silent = await afterGoodRun(() => undefined)
@@ -250,6 +269,23 @@ describe('a provider', () => {
     expect(await statuses()).toEqual(ALL_LISTED)
   })
 
+  it('is not believed to have nothing new when a later run broke off and had written something', async () => {
+    await start()
+    let version = 1
+    provider.serve((request, response) => {
+      const etag = `"v${version}"`
+      if (request.headers['if-none-match'] === etag) response.writeHead(304, { etag }).end()
+      else if (version === 1) response.writeHead(200, { etag }).end(three)
+      else response.writeHead(200, { etag }).end(list(event(1).replace('Event 1', 'WRONG'), event(4)).slice(0, -5))
+    })
+    expect(await service.ingest('demo')).toMatchObject({ outcome: 'complete' })
+    version = 2
+    expect(await service.ingest('demo')).toMatchObject({ outcome: 'partial', counts: { created: 1, updated: 1 } })
+    version = 1
+    expect(await service.ingest('demo')).toMatchObject({ outcome: 'complete', counts: { updated: 1, delisted: 1 } })
+    expect(await statuses()).toEqual({ ...ALL_LISTED, 4: 'delisted' })
+  })
+
   it('is not believed to have nothing new after a run that was not complete', async () => {
     await start()
     provider.serve((_request, response) => response.writeHead(200, { etag: '"v1"' }).end(three.slice(0, -1)))
@@ -306,6 +342,13 @@ describe('a record', () => {
       expect(body.data[0]!.reason).toContain(reason)
     })
   }
+
+  it('may have line breaks and tabs in it, which XML makes spaces of', async () => {
+    await start()
+    provider.serve(list(event(1).replace('Event 1', 'Two\nlines\tand\r\nmore')))
+    expect(await service.ingest('demo')).toMatchObject({ counts: { created: 1, rejected: 0 } })
+    expect((await service.events())[0]!.title).toBe('Two lines and more')
+  })
 
   it('says which zone is wrong', async () => {
     await start()

@@ -70,6 +70,56 @@ describe('a job', () => {
   })
 })
 
+describe('a lease', () => {
+  it('is renewed for as long as its job runs', async () => {
+    let takenBy: unknown
+    const definition = job(async () => {
+      await sleep(700)
+      takenBy = await store.storage.takeLease('job', 'b', 1000)
+    })
+    expect(
+      await runJob(definition, {
+        storage: store.storage,
+        holder: 'a',
+        log,
+        stop: new AbortController().signal,
+        leaseMs: 300
+      })
+    ).toBe(true)
+    expect(takenBy).toBeNull()
+  })
+
+  it('that somebody else took ends its job', async () => {
+    const seen: { reason?: DOMException } = {}
+    const storage = { ...store.storage, renewLease: async () => false }
+    await runJob(job(untilAborted(seen)), {
+      storage,
+      holder: 'a',
+      log,
+      stop: new AbortController().signal,
+      leaseMs: 300
+    })
+    expect(seen.reason).toMatchObject({ name: 'LeaseLostError' })
+  })
+
+  it('that cannot be renewed ends its job before it can have expired, also when the storage never answers', async () => {
+    for (const renewLease of [() => new Promise<boolean>(() => undefined), () => Promise.reject(new Error('away'))]) {
+      const seen: { reason?: DOMException } = {}
+      const started = performance.now()
+      const storage = { ...store.storage, renewLease }
+      await runJob(job(untilAborted(seen)), {
+        storage,
+        holder: 'a',
+        log,
+        stop: new AbortController().signal,
+        leaseMs: 900
+      })
+      expect(seen.reason).toMatchObject({ name: 'LeaseLostError' })
+      expect(performance.now() - started).toBeLessThan(900)
+    }
+  })
+})
+
 describe('the scheduler', () => {
   let app: Awaited<ReturnType<typeof createApp>>
   beforeEach(async () => {

@@ -17,6 +17,9 @@ afterAll(() => service.close())
 const titles = async (query: string) =>
   (await service.get(`/v1/api/events?${query}`)).body.data.map((event) => `${event.source} ${event.base_event_id}`)
 
+const forged = (time: string) =>
+  Buffer.from(JSON.stringify(['x', time, '00000000-0000-5000-8000-000000000000'])).toString('base64url')
+
 describe('GET /v1/api/events', () => {
   it('answers between dates as the feed writes them', async () => {
     const { status, headers, body } = await service.get(
@@ -101,6 +104,7 @@ describe('GET /v1/api/events', () => {
     ['nothing', 'start_date=', 'start_date'],
     ['a reversed range', 'start_date=2021-07-01T00:00:00&end_date=2021-06-01T00:00:00', 'end_date'],
     ['a reversed range of instants', 'start_date=2021-07-01T00:00:00Z&end_date=2021-06-01T00:00:00Z', 'end_date'],
+    ['a range reversed in every zone', 'start_date=2021-07-01T00:00:00Z&end_date=2020-01-01', 'end_date'],
     ['limit 0', 'limit=0', 'limit'],
     ['limit 1001', 'limit=1001', 'limit'],
     ['a limit with a fraction', 'limit=1.5', 'limit'],
@@ -120,6 +124,7 @@ describe('GET /v1/api/events', () => {
       `cursor=${Buffer.from('["x","a","b"]').toString('base64url')}`,
       'cursor'
     ],
+    ['a cursor with an impossible time', `cursor=${forged('2021-99-99T99:99:99Z')}`, 'cursor'],
     ['10 kB', `source=${'x'.repeat(10_000)}`, 'source']
   ]
   for (const [name, query, parameter] of refused) {
@@ -164,6 +169,8 @@ describe('GET /v1/api/events/{id}', () => {
     expect(none).toMatchObject({ status: 404, body: { code: 'not_found' } })
     const bad = await service.get('/v1/api/events/42')
     expect(bad).toMatchObject({ status: 400, body: { code: 'invalid_parameter', parameter: 'id' } })
+    const long = await service.get(`/v1/api/events/${'x'.repeat(900)}`)
+    expect(long).toMatchObject({ status: 400, body: { code: 'invalid_parameter', parameter: 'id' } })
     const unknown = await service.get(`/v1/api/events/${(await service.events())[0]!.id}?a=1`)
     expect(unknown).toMatchObject({ status: 400, body: { parameter: 'a' } })
   })
@@ -172,6 +179,7 @@ describe('GET /v1/api/events/{id}', () => {
 describe('everything else', () => {
   it('says what is not there', async () => {
     expect(await service.get('/v2/nothing')).toMatchObject({ status: 404, body: { code: 'not_found', status: 404 } })
+    expect(await service.get('/livez?verbose=1')).toMatchObject({ status: 400, body: { parameter: 'verbose' } })
     expect(await service.get('/v1/api/sources/nobody')).toMatchObject({ status: 404, body: { code: 'not_found' } })
     expect(await service.get('/v1/api/sources/nobody/runs')).toMatchObject({ status: 404, body: { code: 'not_found' } })
   })

@@ -465,6 +465,36 @@ for (const driver of DRIVERS.keys()) {
       })
     })
 
+    describe("a source's state", () => {
+      const end = { reason: null, detail: null, counts: NO_COUNTS }
+      const state = async () => (await storage.sources())[0]!.state
+      const keep = async () => {
+        const run = await startRun(storage)
+        await storage.closeRun(run, { ...end, outcome: 'complete', state: { etag: '1' } })
+        await storage.releaseLease(run.lease)
+      }
+
+      it('is forgotten by a run that says so, and kept by one that says nothing', async () => {
+        await keep()
+        const failed = await startRun(storage)
+        await storage.closeRun(failed, { ...end, outcome: 'failed', reason: 'dns' })
+        await storage.releaseLease(failed.lease)
+        expect(await state()).toEqual({ etag: '1' })
+        const partial = await startRun(storage)
+        await storage.closeRun(partial, { ...end, outcome: 'partial', reason: 'truncated', state: null })
+        expect(await state()).toBeNull()
+      })
+
+      it('is forgotten after a run that nobody closed', async () => {
+        await keep()
+        const abandoned = await startRun(storage)
+        expect(await state()).toEqual({ etag: '1' })
+        await storage.releaseLease(abandoned.lease)
+        await startRun(storage)
+        expect(await state()).toBeNull()
+      })
+    })
+
     describe('rejects', () => {
       const reject = (raw: string, event: string | null = null) => ({
         reason: 'start_date is missing',

@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { StorageUnavailable, StorageUnusable } from '../../storage/kit/errors.ts'
+import { NO_COUNTS } from '../../storage/kit/counts.ts'
+import { LeaseLost, StorageUnavailable, StorageUnusable } from '../../storage/kit/errors.ts'
+import type { Event } from '../../storage/kit/event.ts'
 import type { EventFilters } from '../../storage/kit/filters.ts'
 import { INTERNAL } from '../../storage/mongodb/documents.ts'
 import { toFilter } from '../../storage/mongodb/query.ts'
-import { createStore, ingest, makeEvent, type TestStore, whyNot } from './fixtures.ts'
+import { createStore, ingest, makeEvent, startRun, type TestStore, whyNot } from './fixtures.ts'
 
 interface Stage {
   stage: string
@@ -76,6 +79,66 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     await meta.updateOne({ _id: 'schema' }, { $set: { version: 99 } })
     await expect(other.storage.migrate()).rejects.toThrow(StorageUnusable)
     await expect(other.storage.ping()).rejects.toThrow(StorageUnavailable)
+    await other.close()
+  })
+
+  it('refuses a holder that was stopped between asking for its lease and writing', async () => {
+    const other = await createStore('mongodb')
+    const { storage } = other
+    await ingest(storage, [makeEvent(1), makeEvent(2)])
+    const lease = (await storage.takeLease('source:demo', 'stopped', 100))!
+    const leases = client.db(other.options.database as string).collection<{ _id: string }>('leases')
+    const asItWas = (await leases.findOne({ _id: 'source:demo' }))!
+    const stale = await storage.openRun('demo', lease)
+    await sleep(150)
+    const successor = await startRun(storage)
+    // The successor confirms both as they are, which writes neither.
+    expect(await storage.write(successor, [makeEvent(1), makeEvent(2)])).toMatchObject({ unchanged: 2 })
+    // What the stopped one saw when it asked.
+    await leases.replaceOne({ _id: 'source:demo' }, asItWas)
+    await expect(storage.write(stale, [makeEvent(1, { title: 'Stale' })])).rejects.toThrow(LeaseLost)
+    await expect(storage.delist(stale)).rejects.toThrow(LeaseLost)
+    const end = {
+      outcome: 'complete' as const,
+      reason: null,
+      detail: null,
+      counts: NO_COUNTS,
+      state: { etag: 'stale' }
+    }
+    await expect(storage.closeRun(stale, end)).rejects.toThrow(LeaseLost)
+    await expect(storage.openRun('demo', lease)).rejects.toThrow(LeaseLost)
+
+    const { json } = await storage.find({ match: 'within' }, { limit: 10 })
+    const events = JSON.parse(`[${json}]`) as Event[]
+    expect(events.map(({ title, status }) => [title, status])).toEqual([
+      ['Event 1', 'listed'],
+      ['Event 2', 'listed']
+    ])
+    expect((await storage.sources())[0]!.state).toBeNull()
+    expect((await storage.runs('demo', { limit: 1 })).items[0]).toMatchObject({ id: successor.id, outcome: null })
+    await other.close()
+  })
+
+  it('raises the revision when the run ends, if events were written and counting them failed', async () => {
+    const other = await createStore('mongodb')
+    const { storage } = other
+    const fail = (mode: object | string) =>
+      client
+        .db('admin')
+        .command({
+          configureFailPoint: 'failCommand',
+          mode,
+          data: { failCommands: ['findAndModify'], closeConnection: true }
+        })
+    await ingest(storage, [makeEvent(1)])
+    const before = await storage.revision()
+    const run = await startRun(storage)
+    await fail('alwaysOn')
+    await expect(storage.write(run, [makeEvent(1, { title: 'Changed' })])).rejects.toThrow(StorageUnavailable)
+    await fail('off')
+    expect((await storage.get(makeEvent(1).id))!.title).toBe('Changed')
+    await storage.closeRun(run, { outcome: 'partial', reason: 'storage', detail: null, counts: NO_COUNTS })
+    expect(await storage.revision()).toBeGreaterThan(before)
     await other.close()
   })
 
