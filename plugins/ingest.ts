@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { Run } from '../storage/kit/contract.ts'
+import type { Run } from '../storage/kit/run.ts'
 import { ingestSource } from './ingest/run.ts'
 import type { JobContext } from './jobs/kit/contract.ts'
 import type { Source } from './sources.ts'

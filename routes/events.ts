@@ -3,6 +3,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { NotFound } from '../plugins/errors/problem.ts'
 import { EventSchema } from '../storage/kit/event.ts'
 import type { EventFilters } from '../storage/kit/filters.ts'
+import { OrNull } from '../storage/kit/or-null.ts'
 import { BOUND_FORMS, parseBound, refuseReversed } from './kit/bounds.ts'
 import {
   decodeCursor,
@@ -75,7 +76,7 @@ const EventsAnswer = Type.Object(
       sources: Type.Array(
         Type.Object({
           name: Type.String(),
-          last_success_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+          last_success_at: OrNull(Type.String({ format: 'date-time' })),
           stale: Type.Boolean({ description: 'Whether a run that was due since has not succeeded' })
         })
       )

@@ -2,6 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { NotFound } from '../plugins/errors/problem.ts'
 import type { Source } from '../plugins/sources.ts'
+import { OrNull } from '../storage/kit/or-null.ts'
+import { RejectSchema } from '../storage/kit/reject.ts'
+import { RunSchema } from '../storage/kit/run.ts'
 import {
   decodeCursor,
   isInstant,
@@ -16,7 +19,21 @@ import {
   pageInfo
 } from './kit/paging.ts'
 import { FAILURES, NOT_FOUND } from './kit/responses.ts'
-import { RejectSchema, RunSchema, SourceSchema } from './kit/source-schemas.ts'
+
+const SourceSchema = Type.Object(
+  {
+    name: Type.String(),
+    adapter: Type.String(),
+    cron: Type.String(),
+    cron_timezone: Type.String(),
+    timezone: Type.String({ description: "Of the feed's dates" }),
+    enabled: Type.Boolean(),
+    last_success_at: OrNull(Type.String({ format: 'date-time' })),
+    stale: Type.Boolean({ description: 'Whether a run that was due since has not succeeded' }),
+    last_run: OrNull(Type.Ref(RunSchema.$id!))
+  },
+  { $id: 'Source', title: 'Source' }
+)
 
 const NameParams = Type.Object({
   name: Type.String({

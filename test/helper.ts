@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../app.ts'
 import { readConfig } from '../plugins/config.ts'
-import type { Run } from '../storage/kit/contract.ts'
 import type { Event } from '../storage/kit/event.ts'
+import type { Run } from '../storage/kit/run.ts'
 import { createStore } from './storage/fixtures.ts'
 
 export const feed = (name: string) => readFile(new URL(`feeds/${name}.xml`, import.meta.url), 'utf8')

@@ -1,5 +1,6 @@
 import type { Static, TObject } from '@sinclair/typebox'
 import type { FastifyBaseLogger } from 'fastify'
+import type { SourceSection } from '../../plugins/config/schema.ts'
 import type { HttpClient } from '../../plugins/http.ts'
 import type { AdapterState } from '../../storage/kit/contract.ts'
 
@@ -33,25 +34,8 @@ export interface SourceContext<Options = unknown> {
   countBytes(bytes: number): void
 }
 
-/** The part of `[source.NAME]` that is the same for all adapters. */
-export interface SourceSettings {
-  name: string
-  adapter: string
-  /** `http:`, `https:` or `file:`, absolute. */
-  url: string
-  cron: string
-  cron_timezone: string
-  run_at_start: boolean
-  /** IANA name of the zone of the feed's wall-clock times. */
-  timezone: string
-  enabled: boolean
-  /** Whether the address may be loopback, private, link-local … */
-  allow_private: boolean
-  /** Total deadline of a run, in seconds. */
-  timeout: number
-  /** Most decoded megabytes (10⁶ bytes) of one snapshot. */
-  max_mb: number
-}
+/** The part of `[source.NAME]` that is the same for all adapters; `url` is absolute. */
+export type SourceSettings = Static<typeof SourceSection> & { name: string }
 
 /** One thing found in the feed: a record, still to be checked, or why there cannot even be a record. */
 export type SourceItem = { where(): Where } & ({ record: EventRecord } | { record?: never; reject: string })

@@ -1,4 +1,4 @@
-import type { Reason } from '../../storage/kit/contract.ts'
+import type { Reason } from '../../storage/kit/run.ts'
 
 /** What is wrong with a feed or the way to it. `message` is one sentence for a person. */
 export class FeedError extends Error {

@@ -1,5 +1,5 @@
 import { FeedError } from '../../adapters/kit/errors.ts'
-import type { Reason } from '../../storage/kit/contract.ts'
+import type { Reason } from '../../storage/kit/run.ts'
 
 const BY_CODE: [RegExp, Reason, string][] = [
   [/^(ENOTFOUND|EAI_\w+|ENODATA)$/, 'dns', 'its name cannot be resolved'],

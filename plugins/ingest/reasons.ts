@@ -1,6 +1,6 @@
 import { FeedError } from '../../adapters/kit/errors.ts'
-import type { Reason } from '../../storage/kit/contract.ts'
 import { LeaseLost, StorageUnavailable } from '../../storage/kit/errors.ts'
+import type { Reason } from '../../storage/kit/run.ts'
 
 /** What each reason of a run means for the person who has to do something about it. */
 export const HINTS: Record<Reason, string> = {

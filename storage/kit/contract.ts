@@ -7,6 +7,8 @@
 import type { Bitmap } from './bitmap.ts'
 import type { Event, EventContent } from './event.ts'
 import type { EventFilters } from './filters.ts'
+import type { Reject } from './reject.ts'
+import type { Outcome, Reason, Run, RunCounts } from './run.ts'
 
 export interface Storage {
   /** Events in order of (starts_at, id), after the position. */
@@ -100,52 +102,7 @@ export interface OpenRun {
 }
 
 /** Counts of events. One that comes back and changed counts as restored alone. */
-export interface WriteCounts {
-  created: number
-  updated: number
-  unchanged: number
-  restored: number
-}
-
-export const OUTCOMES = ['complete', 'unchanged', 'partial', 'suspicious', 'failed', 'aborted'] as const
-export type Outcome = (typeof OUTCOMES)[number]
-
-/** Why a run did not end well: the closed list. `plugins/ingest/reasons.ts` says what each means and what to do. */
-export const REASONS = [
-  'dns',
-  'connect',
-  'tls',
-  'timeout',
-  'status',
-  'redirect',
-  'protocol',
-  'address',
-  'file',
-  'too_large',
-  'encoding',
-  'malformed',
-  'truncated',
-  'not_a_feed',
-  'doctype',
-  'limits',
-  'aborted',
-  'abandoned',
-  'lease_lost',
-  'storage',
-  'internal'
-] as const
-export type Reason = (typeof REASONS)[number]
-
-export interface RunCounts extends WriteCounts {
-  /** Records in the feed, rejected ones included. */
-  seen: number
-  delisted: number
-  rejected: number
-  /** Decoded bytes read. */
-  bytes: number
-  /** Milliseconds. */
-  duration: number
-}
+export type WriteCounts = Pick<RunCounts, 'created' | 'updated' | 'unchanged' | 'restored'>
 
 export interface RunEnd {
   outcome: Outcome
@@ -160,39 +117,8 @@ export interface RunEnd {
   state?: AdapterState | null
 }
 
-/** While it is under way `finished_at` and `outcome` are null and the counts are 0. Times: UTC, milliseconds. */
-export interface Run {
-  id: string
-  source: string
-  started_at: string
-  finished_at: string | null
-  outcome: Outcome | null
-  reason: Reason | null
-  detail: string | null
-  counts: RunCounts
-}
-
-export interface RejectContent {
-  /** Why it cannot become an event, for a person. */
-  reason: string
-  /** Where in the feed: `/eventList/output/base_event[3]/event[1]`, plus `/@attribute` where one is to blame. */
-  path: string
-  /** As the feed had it. */
-  raw: string
-  /** Id of the event that it would have been, where its identity could be read. */
-  event_id: string | null
-}
-
-export interface Reject extends RejectContent {
-  id: string
-  source: string
-  /** The run that saw it last. */
-  run_id: string
-  first_seen_at: string
-  last_seen_at: string
-  /** Runs that saw it. */
-  count: number
-}
+/** A reject as the pipeline gives it. */
+export type RejectContent = Pick<Reject, 'reason' | 'path' | 'raw' | 'event_id'>
 
 /** Owned by the adapter (validators, digest), kept by the storage. */
 export type AdapterState = Record<string, string | null>

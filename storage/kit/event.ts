@@ -1,10 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { OrNull } from './or-null.ts'
 
 const LocalDateTime = (description: string) =>
   Type.String({ description, pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}$' })
 const Instant = (description: string) => Type.String({ description, format: 'date-time' })
-const OrNull = <T extends ReturnType<typeof Type.String> | ReturnType<typeof Type.Number>>(schema: T) =>
-  Type.Union([schema, Type.Null()], schema.description === undefined ? {} : { description: schema.description })
 
 export const ZoneSchema = Type.Object({
   zone_id: Type.String({ description: "The provider's id; it may repeat within one event" }),

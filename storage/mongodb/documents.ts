@@ -1,6 +1,8 @@
-import type { AdapterState, Reject, Run } from '../kit/contract.ts'
+import type { AdapterState } from '../kit/contract.ts'
 import type { EncodedContent, EventLife } from '../kit/encode.ts'
 import type { Event } from '../kit/event.ts'
+import type { Reject } from '../kit/reject.ts'
+import type { Run } from '../kit/run.ts'
 
 /** An event as the API shows it, under `_id`, followed by what only the storage needs. */
 export interface EventDocument extends Omit<Event, 'id'> {

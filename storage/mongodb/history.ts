@@ -1,10 +1,11 @@
 import { MongoServerError } from 'mongodb'
-import type { Lease, Run, Storage } from '../kit/contract.ts'
-import { NO_COUNTS } from '../kit/counts.ts'
+import type { Lease, Storage } from '../kit/contract.ts'
 import { LeaseLost } from '../kit/errors.ts'
 import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
 import { rejectId } from '../kit/rejects.ts'
+import type { Run } from '../kit/run.ts'
+import { NO_COUNTS } from '../kit/run.ts'
 import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 import { fromDocument, type RunDocument } from './documents.ts'
 

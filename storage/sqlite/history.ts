@@ -1,8 +1,10 @@
-import type { AdapterState, Reject, Run, Storage } from '../kit/contract.ts'
-import { NO_COUNTS } from '../kit/counts.ts'
+import type { AdapterState, Storage } from '../kit/contract.ts'
 import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
+import type { Reject } from '../kit/reject.ts'
 import { rejectId } from '../kit/rejects.ts'
+import type { Run } from '../kit/run.ts'
+import { NO_COUNTS } from '../kit/run.ts'
 import type { Database, Row } from './database.ts'
 import { toBlob } from './query.ts'
 

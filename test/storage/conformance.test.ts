@@ -4,10 +4,10 @@ import { FormatRegistry } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { EventPage, PageRequest, Storage } from '../../storage/kit/contract.ts'
-import { NO_COUNTS } from '../../storage/kit/counts.ts'
 import { LeaseLost } from '../../storage/kit/errors.ts'
 import { type Event, EventSchema } from '../../storage/kit/event.ts'
 import type { EventFilters } from '../../storage/kit/filters.ts'
+import { NO_COUNTS } from '../../storage/kit/run.ts'
 import { createStore, DRIVERS, endRun, ingest, makeEvent, startRun, type TestStore, whyNot } from './fixtures.ts'
 
 FormatRegistry.Set('uuid', (text) => /^[0-9a-f-]{36}$/.test(text))

@@ -7,10 +7,11 @@ import fastify from 'fastify'
 import { inject } from 'vitest'
 import { eventId } from '../../plugins/ingest/check.ts'
 import { readFolder } from '../../plugins/kit/folder.ts'
-import type { OpenRun, RunCounts, Storage } from '../../storage/kit/contract.ts'
-import { NO_COUNTS } from '../../storage/kit/counts.ts'
+import type { OpenRun, Storage } from '../../storage/kit/contract.ts'
 import type { StoragePlugin } from '../../storage/kit/define.ts'
 import type { EventContent } from '../../storage/kit/event.ts'
+import type { RunCounts } from '../../storage/kit/run.ts'
+import { NO_COUNTS } from '../../storage/kit/run.ts'
 
 export const DRIVERS = await readFolder<StoragePlugin>(new URL('../../storage/', import.meta.url))
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { NO_COUNTS } from '../../storage/kit/counts.ts'
 import { LeaseLost, StorageUnavailable, StorageUnusable } from '../../storage/kit/errors.ts'
 import type { Event } from '../../storage/kit/event.ts'
 import type { EventFilters } from '../../storage/kit/filters.ts'
+import { NO_COUNTS } from '../../storage/kit/run.ts'
 import { INTERNAL } from '../../storage/mongodb/documents.ts'
 import { toFilter } from '../../storage/mongodb/query.ts'
 import { createStore, ingest, makeEvent, startRun, type TestStore, whyNot } from './fixtures.ts'
@@ -123,13 +123,11 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     const other = await createStore('mongodb')
     const { storage } = other
     const fail = (mode: object | string) =>
-      client
-        .db('admin')
-        .command({
-          configureFailPoint: 'failCommand',
-          mode,
-          data: { failCommands: ['findAndModify'], closeConnection: true }
-        })
+      client.db('admin').command({
+        configureFailPoint: 'failCommand',
+        mode,
+        data: { failCommands: ['findAndModify'], closeConnection: true }
+      })
     await ingest(storage, [makeEvent(1)])
     const before = await storage.revision()
     const run = await startRun(storage)

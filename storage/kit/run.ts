@@ -1,0 +1,74 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { OrNull } from './or-null.ts'
+
+export const OUTCOMES = ['complete', 'unchanged', 'partial', 'suspicious', 'failed', 'aborted'] as const
+export type Outcome = (typeof OUTCOMES)[number]
+
+/** Why a run did not end well: the closed list. `plugins/ingest/reasons.ts` says what each means and what to do. */
+export const REASONS = [
+  'dns',
+  'connect',
+  'tls',
+  'timeout',
+  'status',
+  'redirect',
+  'protocol',
+  'address',
+  'file',
+  'too_large',
+  'encoding',
+  'malformed',
+  'truncated',
+  'not_a_feed',
+  'doctype',
+  'limits',
+  'aborted',
+  'abandoned',
+  'lease_lost',
+  'storage',
+  'internal'
+] as const
+export type Reason = (typeof REASONS)[number]
+
+const Time = Type.String({ format: 'date-time' })
+
+const RunCountsSchema = Type.Object({
+  seen: Type.Integer({ description: 'Records in the feed' }),
+  created: Type.Integer(),
+  updated: Type.Integer(),
+  unchanged: Type.Integer(),
+  delisted: Type.Integer(),
+  restored: Type.Integer({ description: 'Delisted ones that came back' }),
+  rejected: Type.Integer(),
+  bytes: Type.Integer({ description: 'Read, uncompressed' }),
+  duration: Type.Integer({ description: 'Milliseconds' })
+})
+export type RunCounts = Static<typeof RunCountsSchema>
+
+export const NO_COUNTS: Readonly<RunCounts> = {
+  seen: 0,
+  created: 0,
+  updated: 0,
+  unchanged: 0,
+  delisted: 0,
+  restored: 0,
+  rejected: 0,
+  bytes: 0,
+  duration: 0
+}
+
+/** While it is under way the counts are 0. Times: UTC, milliseconds. */
+export const RunSchema = Type.Object(
+  {
+    id: Type.String(),
+    source: Type.String(),
+    started_at: Time,
+    finished_at: OrNull(Time, 'null while it is under way'),
+    outcome: OrNull(Type.Unsafe<Outcome>(Type.String({ enum: [...OUTCOMES] })), 'null while it is under way'),
+    reason: OrNull(Type.Unsafe<Reason>(Type.String({ enum: [...REASONS] })), 'Why it did not succeed'),
+    detail: OrNull(Type.String(), 'What happened, for people'),
+    counts: RunCountsSchema
+  },
+  { $id: 'Run', title: 'Run' }
+)
+export type Run = Static<typeof RunSchema>
