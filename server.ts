@@ -71,9 +71,15 @@ function leave(): never {
 
 function fail(error: Error): never {
   // Before there is a log; and nobody wants the stack of what is a message for people.
+  const isListening = ['listen', 'getaddrinfo'].includes(String((error as NodeJS.ErrnoException).syscall))
   const isExpected = error instanceof ConfigError || (error as { code?: string }).code?.startsWith('EVT_')
-  const isPortTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
-  console.error(isExpected ? error.message : isPortTaken ? `${error.message}: set [server] port to another one` : error)
+  console.error(
+    isExpected
+      ? error.message
+      : isListening
+        ? `${error.message}: set [server] host and port to what can be listened on`
+        : error
+  )
   process.exit(error instanceof ConfigError ? 2 : 1)
 }
 

@@ -15,7 +15,8 @@ export default fp(
     app.setNotFoundHandler((request, reply) => {
       const path = request.url.split('?', 1)[0]!
       const allowed = allowedMethods(routes, path)
-      if (allowed.length === 0) {
+      // A method that is allowed was looked for and not found further in: a file of the docs.
+      if (allowed.length === 0 || allowed.includes(request.method)) {
         return sendProblem(reply, {
           status: 404,
           code: 'not_found',

@@ -100,8 +100,8 @@ function basic(username: string, password: string): string {
 function resolveRedirect(location: string | undefined, from: URL): URL {
   const to = location === undefined ? null : URL.parse(location, from.href)
   if (to === null || !['http:', 'https:'].includes(to.protocol)) {
-    const where = JSON.stringify(location ?? '')
-    throw new FeedError('redirect', `the provider redirects to ${where}, which is not a web address`)
+    // Without the address: details of runs are public.
+    throw new FeedError('redirect', 'the provider redirects to what is not a web address')
   }
   // Credentials are for the host that they were given for.
   if (to.origin === from.origin) Object.assign(to, { username: from.username, password: from.password })

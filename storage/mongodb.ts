@@ -1,9 +1,7 @@
-import mongodbPlugin from '@fastify/mongodb'
 import { Type } from '@sinclair/typebox'
-import { MongoClient, type MongoClientOptions } from 'mongodb'
+import type { MongoClientOptions } from 'mongodb'
 import { defineStorage } from './kit/define.ts'
 import { StorageUnusable } from './kit/errors.ts'
-import { createStorage } from './mongodb/storage.ts'
 
 export default defineStorage({
   options: Type.Object({
@@ -53,6 +51,12 @@ export default defineStorage({
 
   async open(options, { app }) {
     const { database } = options
+    // Loaded here, so that who keeps events elsewhere has it neither in memory nor to wait for.
+    const [{ MongoClient }, { default: mongodbPlugin }, { createStorage }] = await Promise.all([
+      import('mongodb'),
+      import('@fastify/mongodb'),
+      import('./mongodb/storage.ts')
+    ])
     try {
       const client = new MongoClient(options.uri || `mongodb://${options.host}:${options.port}`, clientOptions(options))
       // The plugin does not connect a client that it is handed, nor close it: a server that is away must not keep the

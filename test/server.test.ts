@@ -116,7 +116,7 @@ describe('the process', () => {
     await live(first)
     const second = await run('', { EVENTS_SERVER_PORT: new URL(first.url).port })
     expect(await second.exit).toBe(1)
-    expect(second.output()).toContain('set [server] port to another one')
+    expect(second.output()).toContain('set [server] host and port to what can be listened on')
   })
 
   it('killed in the middle of a run, converges at the next start, not only at its next cron', async () => {

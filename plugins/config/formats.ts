@@ -1,14 +1,24 @@
+import { fileURLToPath } from 'node:url'
 import { FormatRegistry } from '@sinclair/typebox'
 import { Cron } from 'croner'
 
 /** Formats of configuration values. */
-FormatRegistry.Set(
-  'feed-url',
-  (text) => /^(https?:\/\/|file:)./.test(text) && (text.startsWith('file:') || URL.canParse(text))
-)
+FormatRegistry.Set('feed-url', isFeedUrl)
 FormatRegistry.Set('timezone', isTimezone)
 FormatRegistry.Set('cron', isCron)
 FormatRegistry.Set('path', (text) => !text.includes('\0'))
+
+function isFeedUrl(text: string): boolean {
+  try {
+    if (text.startsWith('file:///')) return fileURLToPath(text) !== ''
+    if (/^file:./.test(text)) return true
+    const { username, password } = new URL(text)
+    // Where they are used they are decoded, which fails for a "%" that stands for itself.
+    return /^https?:\/\/./.test(text) && decodeURIComponent(username + password) !== undefined
+  } catch {
+    return false
+  }
+}
 
 function isTimezone(text: string): boolean {
   try {

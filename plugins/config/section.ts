@@ -78,6 +78,6 @@ function isPath(schema: TSchema): boolean {
 
 function show(schema: TSchema, value: string): string {
   if (schema.secret === true) return 'a value that is not shown'
-  // A URL may hold a password.
-  return JSON.stringify(value.replace(/\/\/[^/@]*@/, '//***@'))
+  // A URL may hold a password, or a key in its query, however badly it is written.
+  return JSON.stringify(value.replace(/\/\/.*@/, '//***@').replace(/\?.*/, '?***'))
 }

@@ -20,7 +20,8 @@ export function explainNetworkError(error: Error, host: string): Error {
   if (feedError !== undefined) return feedError
   // What happened on each address of a host with several.
   const first = error instanceof AggregateError ? ((error.errors[0] as Error | undefined) ?? error) : error
-  const code = String((first as NodeJS.ErrnoException).code ?? '')
+  // What is not HTTP at all comes without a code.
+  const code = String((first as NodeJS.ErrnoException).code ?? (first.name === 'HTTPParserError' ? 'HPE_INVALID' : ''))
   const known = BY_CODE.find(([pattern]) => pattern.test(code))
   if (known === undefined) return error
   return new FeedError(known[1], `${host}: ${known[2]} (${code})`, { cause: error })

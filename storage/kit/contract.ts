@@ -16,7 +16,7 @@ export interface Storage {
   /** All of them in the same order, in constant memory. Ends when the consumer leaves or the signal aborts. */
   stream(filters: EventFilters, signal?: AbortSignal): AsyncIterable<Event>
   get(id: string): Promise<Event | null>
-  /** Grows with every change to any event: two equal revisions mean equal answers. */
+  /** Grows with every change to any event, after it. What is read later is never older than the revision read before. */
   revision(): Promise<number>
 
   /** Newest first. */

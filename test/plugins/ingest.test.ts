@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createGzip, gzipSync } from 'node:zlib'
 import { FormatRegistry } from '@sinclair/typebox'
@@ -235,6 +236,28 @@ describe('a provider', () => {
     expect(await service.ingest('demo')).toMatchObject({ outcome: 'failed', reason: 'redirect' })
     provider.serve((_request, response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end())
     expect(await service.ingest('demo')).toMatchObject({ outcome: 'failed', reason: 'redirect' })
+  })
+
+  it('that does not speak HTTP is told apart from a fault of ours', async () => {
+    await start()
+    const run = await afterGoodRun((request) => void request.socket.end('SSH-2.0-foo\r\n'))
+    expect(run).toMatchObject({ outcome: 'failed', reason: 'protocol' })
+  })
+
+  it('whose refusal or redirect has a body that never comes is not waited for', async () => {
+    await start()
+    const stall =
+      (status: number, headers: Record<string, string>) => (request: IncomingMessage, response: ServerResponse) => {
+        if (request.url === '/elsewhere') response.end(three)
+        else response.writeHead(status, { 'content-length': '100', ...headers }).write('abc')
+      }
+    const started = performance.now()
+    expect(await afterGoodRun(stall(500, {}))).toMatchObject({ outcome: 'failed', reason: 'status' })
+    expect(await afterGoodRun(stall(302, { location: '/elsewhere' }))).toMatchObject({
+      reason: null,
+      counts: { seen: 3 }
+    })
+    expect(performance.now() - started).toBeLessThan(5000)
   })
 
   it('at an address that is not public is not connected to, unless the source allows it', async () => {

@@ -179,6 +179,10 @@ describe('GET /v1/api/events/{id}', () => {
 describe('everything else', () => {
   it('says what is not there', async () => {
     expect(await service.get('/v2/nothing')).toMatchObject({ status: 404, body: { code: 'not_found', status: 404 } })
+    expect(await service.get('/v1/api/docs/ui/static/nope.js')).toMatchObject({
+      status: 404,
+      body: { code: 'not_found' }
+    })
     expect(await service.get('/livez?verbose=1')).toMatchObject({ status: 400, body: { parameter: 'verbose' } })
     expect(await service.get('/v1/api/sources/nobody')).toMatchObject({ status: 404, body: { code: 'not_found' } })
     expect(await service.get('/v1/api/sources/nobody/runs')).toMatchObject({ status: 404, body: { code: 'not_found' } })
