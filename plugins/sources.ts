@@ -21,7 +21,7 @@ export interface Sources {
 export interface Freshness {
   name: string
   last_success_at: string | null
-  /** Whether a run that was due since has not succeeded; never, where none is due. */
+  /** Whether a run was due, and its timeout has passed, without a success since; never for one that is not enabled. */
   stale: boolean
 }
 

@@ -48,7 +48,8 @@ async function migrateUntilDone(storage: Storage, { log, signal, mayFail }: Tryi
       // At the start this ends the process, with its message; later there is no one left to tell but the log.
       if (isUnusable && mayFail()) throw error
       const ms = backoff(failures)
-      const line = { err: error, retry_ms: ms }
+      // Without the stack: what counts is the message, and it comes again.
+      const line = { reason: (error as Error).message, retry_ms: ms }
       if (isUnusable) log.fatal(line, 'the storage cannot be used until somebody mends it')
       else log.warn(line, 'the storage does not answer; trying again')
       await sleep(ms, undefined, { signal }).catch(() => undefined)

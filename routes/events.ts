@@ -17,7 +17,7 @@ import {
   UUID,
   WithDefault
 } from './kit/paging.ts'
-import { FAILURES, NOT_FOUND } from './kit/responses.ts'
+import { FAILURES, notFound } from './kit/responses.ts'
 
 const OneOf = <const T extends string>(values: readonly T[], options: object) =>
   Type.Unsafe<T>(Type.String({ enum: [...values], 'x-allowed': values.join(' | '), ...options }))
@@ -55,7 +55,7 @@ const EventsQuery = Type.Object(
     source: Type.Optional(
       Type.String({
         pattern: '^[a-z0-9][a-z0-9_-]{0,62}$',
-        description: 'Only those of this source',
+        description: 'Only those of this source, also of one that is no longer configured',
         'x-allowed': 'the name of a source, see /v1/api/sources',
         examples: ['demo']
       })
@@ -64,6 +64,8 @@ const EventsQuery = Type.Object(
   },
   { additionalProperties: false }
 )
+
+const STALE = 'Whether a run was due, and its timeout has passed, without a success since'
 
 const EventsAnswer = Type.Object(
   {
@@ -76,8 +78,10 @@ const EventsAnswer = Type.Object(
       sources: Type.Array(
         Type.Object({
           name: Type.String(),
-          last_success_at: OrNull(Type.String({ format: 'date-time' })),
-          stale: Type.Boolean({ description: 'Whether a run that was due since has not succeeded' })
+          last_success_at: OrNull(
+            Type.String({ format: 'date-time', description: 'End of the last complete or unchanged run' })
+          ),
+          stale: Type.Boolean({ description: STALE })
         })
       )
     })
@@ -142,7 +146,7 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
           })
         }),
         querystring: NoQuery,
-        response: { 200: Type.Ref(EventSchema.$id!, { description: 'The event' }), ...FAILURES, ...NOT_FOUND }
+        response: { 200: Type.Ref(EventSchema.$id!, { description: 'The event' }), ...FAILURES, ...notFound('event') }
       }
     },
     async ({ params }, reply) => {

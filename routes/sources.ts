@@ -18,7 +18,7 @@ import {
   PagingQuery,
   pageInfo
 } from './kit/paging.ts'
-import { FAILURES, NOT_FOUND } from './kit/responses.ts'
+import { FAILURES, notFound } from './kit/responses.ts'
 
 const SourceSchema = Type.Object(
   {
@@ -28,8 +28,10 @@ const SourceSchema = Type.Object(
     cron_timezone: Type.String(),
     timezone: Type.String({ description: "Of the feed's dates" }),
     enabled: Type.Boolean(),
-    last_success_at: OrNull(Type.String({ format: 'date-time' })),
-    stale: Type.Boolean({ description: 'Whether a run that was due since has not succeeded' }),
+    last_success_at: OrNull(
+      Type.String({ format: 'date-time', description: 'End of the last complete or unchanged run' })
+    ),
+    stale: Type.Boolean({ description: 'Whether a run was due, and its timeout has passed, without a success since' }),
     last_run: OrNull(Type.Ref(RunSchema.$id!))
   },
   { $id: 'Source', title: 'Source' }
@@ -91,7 +93,11 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'One source',
         params: NameParams,
         querystring: NoQuery,
-        response: { 200: Type.Ref(SourceSchema.$id!, { description: 'The source' }), ...FAILURES, ...NOT_FOUND }
+        response: {
+          200: Type.Ref(SourceSchema.$id!, { description: 'The source' }),
+          ...FAILURES,
+          ...notFound('source')
+        }
       }
     },
     async ({ params }, reply) => reply.send(await describe(findSource(params.name)))
@@ -129,7 +135,7 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
               { description: `A page of ${kind}` }
             ),
             ...FAILURES,
-            ...NOT_FOUND
+            ...notFound('source')
           }
         }
       },

@@ -26,7 +26,7 @@ export default defineStorage({
     }),
     username: Type.String({
       default: '',
-      description: 'Who to be there; left out without authentication.',
+      description: 'User name; left out without authentication.',
       allowed: 'any text'
     }),
     password: Type.String({

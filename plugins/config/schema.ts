@@ -98,7 +98,7 @@ export const SourceSection = Type.Object({
     default: 2000,
     minimum: 1,
     maximum: 100000,
-    description: 'Most megabytes of a snapshot, uncompressed.',
+    description: 'Maximum size of a snapshot in MB, uncompressed.',
     allowed: 'a whole number from 1 to 100000'
   })
 })

@@ -18,7 +18,7 @@ export const ProblemSchema = Type.Object(
     ...Fault,
     errors: Type.Optional(
       Type.Array(Type.Object({ detail: Type.String(), ...Fault }), {
-        description: 'All that is wrong, if more than one thing is'
+        description: 'All parameters whose form is wrong, if more than one is'
       })
     )
   },

@@ -93,7 +93,7 @@ function isId(value: unknown): value is string {
 
 function refuse(field: string, value: unknown, expected = 'usable'): string {
   if (value === undefined || value === null) return `${field} is missing`
-  if (typeof value !== 'string') return `${field} is not text`
+  if (typeof value !== 'string') return `${field} is a ${typeof value}, not text`
   return `${field} ${JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value)} is not ${expected}`
 }
 

@@ -24,7 +24,9 @@ export async function ingestSource(source: Source, adapter: SourceAdapter, conte
   const { outcome, reason, detail, state } = judge(result, counts, progress.state)
   const end = { outcome, reason, detail, counts, ...(state === undefined ? {} : { state }) }
   const run = await storage.closeRun(opened, end)
-  if (reason === null) log.info({ outcome, counts }, 'the run succeeded')
+  const rejects =
+    counts.rejected === 0 ? '' : `, with ${counts.rejected} rejects: /v1/api/sources/${source.name}/rejects`
+  if (reason === null) log.info({ outcome, counts }, `the run succeeded${rejects}`)
   else log.warn({ outcome, reason, counts, hint: HINTS[reason] }, `the run did not succeed: ${detail}`)
   return run
 }

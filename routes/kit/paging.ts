@@ -13,15 +13,15 @@ export const PagingQuery = {
       minimum: 1,
       maximum: 1000,
       default: 100,
-      description: 'Most items of a page',
+      description: 'Maximum number of items on a page',
       'x-allowed': 'a whole number from 1 to 1000'
     })
   ),
   cursor: Type.Optional(
     Type.String({
       maxLength: 1000,
-      description: 'Where to go on: `page.next_cursor` of a former answer to the same query',
-      'x-allowed': 'page.next_cursor of a former answer'
+      description: 'Where to go on: `page.next_cursor` of a previous answer to the same query',
+      'x-allowed': 'page.next_cursor of a previous answer'
     })
   )
 }

@@ -8,7 +8,7 @@ const Problem = (description: string) => ({
 
 /** What any route that asks the storage can answer instead. */
 export const FAILURES = {
-  400: Problem('A parameter is not known, stands twice or has a value that is not allowed'),
+  400: Problem('A parameter is not known, is given more than once or has a value that is not allowed'),
   503: Problem('The storage does not answer at the moment')
 }
-export const NOT_FOUND = { 404: Problem('There is no such thing') }
+export const notFound = (what: string) => ({ 404: Problem(`There is no such ${what}`) })

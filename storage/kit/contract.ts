@@ -1,5 +1,7 @@
 /**
  * What every storage does. `test/storage/conformance.test.ts` says the same in tests; a driver is done when it passes them.
+ * The API and ingestion each open the storage for themselves, in two threads, processes or hosts: what one writes the
+ * others must see, so it cannot live in the memory of one of them.
  * Every method may reject with `StorageUnavailable` (try again later) or `StorageUnusable` (a person must act), and
  * those that take a run or a lease with `LeaseLost`. What a driver's package throws never leaves it.
  */
@@ -11,7 +13,7 @@ import type { Reject } from './reject.ts'
 import type { Outcome, Reason, Run, RunCounts } from './run.ts'
 
 export interface Storage {
-  /** Events in order of (starts_at, id), after the position. */
+  /** Events in order of (starts_at, id), after the position, with their keys in the order of `EventSchema`. */
   find(filters: EventFilters, page: PageRequest): Promise<EventPage>
   /** All of them in the same order, in constant memory. Ends when the consumer leaves or the signal aborts. */
   stream(filters: EventFilters, signal?: AbortSignal): AsyncIterable<Event>
@@ -19,7 +21,7 @@ export interface Storage {
   /** Grows with every change to any event, after it. What is read later is never older than the revision read before. */
   revision(): Promise<number>
 
-  /** Newest first. */
+  /** Newest first, in the order of their leases' tokens. */
   runs(source: string, page: PageRequest): Promise<Page<Run>>
   /** Newest (last seen) first. */
   rejects(source: string, page: PageRequest): Promise<Page<Reject>>
@@ -29,7 +31,7 @@ export interface Storage {
   /**
    * Takes a free or expired lease, on the storage's own clock. Every take raises the token, so that of two holders
    * the later has the higher one.
-   * @returns null while somebody else holds it.
+   * @returns null while anybody holds it, the same holder included.
    */
   takeLease(name: string, holder: string, ms: number): Promise<Lease | null>
   /** @returns false when it expired or somebody else took it: stop working at once. */
@@ -38,8 +40,8 @@ export interface Storage {
   releaseLease(lease: Lease): Promise<void>
 
   /**
-   * Starts a run. What a predecessor of this source left open is recorded as `aborted` (`abandoned`), and the source's
-   * state, which may belong to a content that the storage no longer has, is forgotten.
+   * Starts a run. If a predecessor of this source left one open, that is recorded as `aborted` (`abandoned`), and the
+   * source's state is forgotten: it may belong to a content that the storage no longer has.
    */
   openRun(source: string, lease: Lease): Promise<OpenRun>
   /**
@@ -47,7 +49,10 @@ export interface Storage {
    * with one id in a batch the last counts. The batch is at most 1000 events of the run's own source.
    */
   write(run: OpenRun, events: EventContent[]): Promise<WriteCounts>
-  /** Keeps rejects, once per content however often they come back. One that has an event's id keeps that event listed. */
+  /**
+   * Keeps rejects, once per content (`rejectId`) however often they come back: a repeat has the newest path and run, and
+   * counts once a run. One that has an event's id keeps that event listed.
+   */
   writeRejects(run: OpenRun, rejects: RejectContent[]): Promise<void>
   /** Marks as delisted every listed event of the source that this run has not met. Only for a complete snapshot. */
   delist(run: OpenRun): Promise<number>
@@ -60,7 +65,7 @@ export interface Storage {
   ping(): Promise<void>
   /** Brings an empty or older storage to what this program needs. Idempotent; several may call it at once. */
   migrate(): Promise<void>
-  /** Waits for what is under way. Nothing may be called afterwards. */
+  /** Waits for what is under way. Nothing but another `close` may be called afterwards. */
   close(): Promise<void>
 }
 

@@ -4,5 +4,5 @@ import createError from '@fastify/error'
 export const StorageUnavailable = createError<[string, ErrorOptions?]>('EVT_STORAGE_UNAVAILABLE', '%s', 503)
 /** The storage answers, but cannot be used until a person acts. */
 export const StorageUnusable = createError<[string, ErrorOptions?]>('EVT_STORAGE_UNUSABLE', '%s', 500)
-/** The store holds a newer token: somebody else took over, and whatever the caller was doing must stop. */
+/** The lease was given back or taken over by somebody else: whatever the caller was doing must stop. */
 export const LeaseLost = createError<[string]>('EVT_LEASE_LOST', 'the lease %s was taken over', 409)

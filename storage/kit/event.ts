@@ -2,8 +2,13 @@ import { type Static, Type } from '@sinclair/typebox'
 import { OrNull } from './or-null.ts'
 
 const LocalDateTime = (description: string) =>
-  Type.String({ description, pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}$' })
-const Instant = (description: string) => Type.String({ description, format: 'date-time' })
+  Type.String({
+    description,
+    pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}$',
+    examples: ['2021-06-30T21:00:00']
+  })
+const Instant = (description: string) =>
+  Type.String({ description, format: 'date-time', examples: ['2021-06-30T19:00:00Z'] })
 
 export const ZoneSchema = Type.Object({
   zone_id: Type.String({ description: "The provider's id; it may repeat within one event" }),

@@ -30,6 +30,12 @@ export const REASONS = [
 ] as const
 export type Reason = (typeof REASONS)[number]
 
+const OUTCOME =
+  '`complete`: the whole snapshot was read and missing events are delisted. `unchanged`: it is the same as last time. ' +
+  '`partial`: it broke off; what was read is kept, nothing is delisted. `failed`: nothing could be read. `suspicious`: ' +
+  'too much was missing to believe it; nothing is delisted. `aborted`: the service stopped or lost the source to another ' +
+  'process. null while it is under way'
+
 const Time = Type.String({ format: 'date-time' })
 
 const RunCountsSchema = Type.Object({
