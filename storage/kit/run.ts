@@ -70,7 +70,7 @@ export const RunSchema = Type.Object(
     source: Type.String(),
     started_at: Time,
     finished_at: OrNull(Time, 'null while it is under way'),
-    outcome: OrNull(Type.Unsafe<Outcome>(Type.String({ enum: [...OUTCOMES] })), 'null while it is under way'),
+    outcome: OrNull(Type.Unsafe<Outcome>(Type.String({ enum: [...OUTCOMES] })), OUTCOME),
     reason: OrNull(Type.Unsafe<Reason>(Type.String({ enum: [...REASONS] })), 'Why it did not succeed'),
     detail: OrNull(Type.String(), 'What happened, for people'),
     counts: RunCountsSchema
