@@ -16,7 +16,7 @@ export default defineStorage({
       allowed: 'a file path, relative to the configuration file'
     }),
     cache_mb: Type.Integer({
-      default: 32,
+      default: 16,
       minimum: 1,
       maximum: 4096,
       description: 'Page cache of each connection (one a thread), in MB.',
@@ -31,7 +31,7 @@ export default defineStorage({
       db = new DatabaseSync(path, { timeout: 5000 })
       // The page size counts only for a new file.
       db.exec(`pragma page_size = 8192; pragma synchronous = normal; pragma cache_size = -${cache_mb * 1024};
-        pragma foreign_keys = on; pragma schema_version`)
+        pragma wal_autocheckpoint = 8000; pragma foreign_keys = on; pragma schema_version`)
       return createStorage(db, path)
     } catch (error) {
       db?.close()

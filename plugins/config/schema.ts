@@ -36,7 +36,7 @@ export const ServerSection = Type.Object({
     allowed: 'fatal | error | warn | info | debug | trace | silent'
   }),
   ingest_heap_mb: Type.Integer({
-    default: 256,
+    default: 128,
     minimum: 64,
     maximum: 65536,
     description: 'With both roles, ingestion runs in a thread of its own; it is restarted when its heap exceeds this.',

@@ -9,6 +9,8 @@ export interface SupervisedThread {
   stop(): Promise<void>
 }
 
+/** A batch lives through several collections of a space of any size; a small one is less memory for the same work. */
+const YOUNG_MB = 16
 /** A thread that has lived this long starts with a clean record. */
 const HEALTHY_MS = 60_000
 
@@ -33,7 +35,9 @@ export function superviseThread(
     }
   }
   async function runOnce(): Promise<void> {
-    worker = new Worker(file, { resourceLimits: { maxOldGenerationSizeMb: heapMb } })
+    worker = new Worker(file, {
+      resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: YOUNG_MB }
+    })
     worker.on('error', (error) => log.error({ err: error }, 'the ingest thread failed'))
     // Not `once` of node:events, which rejects at the error that comes before.
     await new Promise((resolve) => worker!.once('exit', resolve))
