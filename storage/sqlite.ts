@@ -16,10 +16,10 @@ export default defineStorage({
       allowed: 'a file path, relative to the configuration file'
     }),
     cache_mb: Type.Integer({
-      default: 16,
+      default: 8,
       minimum: 1,
       maximum: 4096,
-      description: 'Page cache of each connection (one a thread), in MB.',
+      description: 'Page cache of each connection (one a thread), in MB. More makes reading a large store faster.',
       allowed: 'a whole number from 1 to 4096'
     })
   }),

@@ -64,7 +64,7 @@ describe('configuration', () => {
     const config = await read(SOURCE)
     expect(config.server).toMatchObject({ host: '127.0.0.1', port: 8080, storage: 'sqlite', log_level: 'info' })
     expect([...config.server.roles]).toEqual(['api', 'ingest'])
-    expect(config.storage).toEqual({ path: join(folder, 'data/events.db'), cache_mb: 16 })
+    expect(config.storage).toEqual({ path: join(folder, 'data/events.db'), cache_mb: 8 })
     expect(config.sources).toEqual([
       {
         name: 'demo',
