@@ -83,11 +83,6 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
     handlers.open(tag.name, tag.attributes as Attributes, depth)
     lastTagEnd = parser.position
   }
-  // Otherwise what comes after one would be kept as if it were part of a tag.
-  const endTag = () => {
-    lastTagEnd = parser.position
-  }
-  Object.assign(parser, { oncomment: endTag, onprocessinginstruction: endTag, oncdata: endTag, onclosecdata: endTag })
   parser.onclosetag = (name) => {
     handlers.close(name, depth)
     depth--
@@ -103,11 +98,17 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
     }
     // A DOCTYPE that does not end in this slice switches sax's buffer guard off: refuse it before it grows.
     if (parser.doctype) throw refuseDoctype(parser.doctype)
-    const tagIsOpen = parser.startTagPosition > lastTagEnd
     const sliceEnd = sliceStart + text.length
-    kept = cut(mark ?? (tagIsOpen ? parser.startTagPosition - 1 : sliceEnd), sliceEnd)
+    kept = cut(mark ?? openTag() ?? sliceEnd, sliceEnd)
     sliceStart = sliceEnd
     if (kept.length > LIMITS.record) throw exceeded(`one record is longer than ${LIMITS.record} characters`)
+  }
+  /** Where the tag begins that the slice breaks off in, if it does. */
+  function openTag(): number | undefined {
+    const start = parser.startTagPosition - 1
+    if (start < lastTagEnd || start < sliceStart - kept.length) return undefined
+    // sax sets the position for comments, declarations and instructions, too; what follows one is no part of it.
+    return /^<[!?]/.test(cut(start, start + 2)) ? undefined : start
   }
   /** The source text between two positions, which must not lie before what is kept. */
   function cut(from: number, to: number): string {
