@@ -1,0 +1,29 @@
+/** How much is measured, and for how long. */
+export interface Sizes {
+  /** In the feed and in the storage. */
+  events: number
+  ingestRounds: number
+  load: { warmupSeconds: number; rounds: number; seconds: number }
+  walks: { count: number; pages: number }
+  /** Of the feeds whose ingestion is compared for its memory. */
+  memoryMegabytes: { small: number; large: number }
+  coldStarts: number
+}
+
+export const FULL: Sizes = {
+  events: 100_000,
+  ingestRounds: 3,
+  load: { warmupSeconds: 4, rounds: 5, seconds: 3 },
+  walks: { count: 31, pages: 1000 },
+  memoryMegabytes: { small: 10, large: 200 },
+  coldStarts: 5
+}
+
+export const QUICK: Sizes = {
+  events: 10_000,
+  ingestRounds: 2,
+  load: { warmupSeconds: 1, rounds: 2, seconds: 1 },
+  walks: { count: 7, pages: 100 },
+  memoryMegabytes: { small: 5, large: 20 },
+  coldStarts: 3
+}

@@ -1,0 +1,24 @@
+import autocannon from 'autocannon'
+import { CONNECTIONS, type LoadOptions } from '../kit/load.ts'
+import { variedPath } from '../kit/queries.ts'
+import { createRandom } from '../kit/random.ts'
+
+/** More than a connection gets answered in a round, so that none is asked for twice. */
+const REQUESTS_EACH = 5000
+
+/** Asks as fast as it can, and prints how many requests a second were answered. */
+const { origin, seconds, ask }: LoadOptions = JSON.parse(process.argv[2]!)
+const random = 'seed' in ask ? createRandom(ask.seed) : undefined
+
+const result = await autocannon({
+  url: origin,
+  duration: seconds,
+  connections: CONNECTIONS,
+  ...('path' in ask && { requests: [{ path: ask.path }] }),
+  ...(random && {
+    setupClient: (client) =>
+      client.setRequests(Array.from({ length: REQUESTS_EACH }, () => ({ path: variedPath(random) })))
+  })
+})
+if (result.non2xx + result.errors > 0) throw new Error(`${result.non2xx} answers were not 200, ${result.errors} failed`)
+console.log(JSON.stringify(result.requests.average))
