@@ -15,7 +15,7 @@ export default fp(
   async (app) => {
     const { server, storage } = app.config
     const drivers = await readFolder<StoragePlugin>(new URL('../storage/', import.meta.url))
-    await app.register(drivers.get(server.storage)!, { options: storage })
+    await app.register(drivers.get(server.storage)!, { options: storage, isReader: !server.roles.has('ingest') })
 
     const stop = new AbortController()
     let isStarting = true

@@ -6,6 +6,9 @@ import { defineStorage } from './kit/define.ts'
 import { StorageUnusable } from './kit/errors.ts'
 import { createStorage } from './sqlite/storage.ts'
 
+/** Bytes of the file that a reader maps into memory, which the system takes back when it is short of it. */
+const MAPPED = 1e9
+
 export default defineStorage({
   options: Type.Object({
     path: Type.String({
@@ -24,14 +27,15 @@ export default defineStorage({
     })
   }),
 
-  async open({ path, cache_mb }) {
+  async open({ path, cache_mb }, { isReader }) {
     let db: DatabaseSync | undefined
     try {
       mkdirSync(dirname(path), { recursive: true })
       db = new DatabaseSync(path, { timeout: 5000 })
       // The page size counts only for a new file.
       db.exec(`pragma page_size = 8192; pragma synchronous = normal; pragma cache_size = -${cache_mb * 1024};
-        pragma wal_autocheckpoint = 8000; pragma foreign_keys = on; pragma schema_version`)
+        pragma wal_autocheckpoint = 8000; pragma foreign_keys = on;
+        pragma mmap_size = ${isReader ? MAPPED : 0}; pragma schema_version`)
       return createStorage(db, path)
     } catch (error) {
       db?.close()

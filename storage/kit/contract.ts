@@ -102,7 +102,10 @@ export interface OpenRun {
   lease: Lease
   /** UTC, milliseconds. */
   started_at: string
-  /** Storage-internal numbers of the events that this run has met, so that delisting costs one bit an event. */
+  /**
+   * Storage-internal numbers of the listed events that this run has met, so that delisting costs one bit an event. As
+   * many as are listed: none is missing.
+   */
   met: Bitmap
 }
 

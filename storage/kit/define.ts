@@ -9,6 +9,13 @@ declare module 'fastify' {
   }
 }
 
+export interface StorageContext {
+  app: FastifyInstance
+  log: FastifyBaseLogger
+  /** Whether it is opened for the API alone, which only reads: memory is then better spent on that. */
+  isReader: boolean
+}
+
 export interface StorageDriver<Options extends TObject> {
   /** Schema of the driver's own section in `config.ini`, which has the name of the driver's file. */
   options: Options
@@ -16,15 +23,20 @@ export interface StorageDriver<Options extends TObject> {
    * Makes the storage, without waiting for a server. Throws `StorageUnusable` for what no waiting can mend.
    * What it opened it closes in `Storage.close`.
    */
-  open(options: Static<Options>, context: { app: FastifyInstance; log: FastifyBaseLogger }): Promise<Storage>
+  open(options: Static<Options>, context: StorageContext): Promise<Storage>
 }
 
-export type StoragePlugin = FastifyPluginAsync<{ options: unknown }> & { options: TObject }
+interface StoragePluginOptions {
+  options: unknown
+  isReader?: boolean
+}
+
+export type StoragePlugin = FastifyPluginAsync<StoragePluginOptions> & { options: TObject }
 
 /** A driver's default export: the plugin that decorates `app.storage` and closes it last of all. */
 export function defineStorage<Options extends TObject>(driver: StorageDriver<Options>): StoragePlugin {
-  const plugin: FastifyPluginAsync<{ options: unknown }> = async (app, { options }) => {
-    const storage = await driver.open(options as Static<Options>, { app, log: app.log })
+  const plugin: FastifyPluginAsync<StoragePluginOptions> = async (app, { options, isReader = false }) => {
+    const storage = await driver.open(options as Static<Options>, { app, log: app.log, isReader })
     app.decorate('storage', storage)
     app.addHook('onClose', () => storage.close())
   }

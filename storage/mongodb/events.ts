@@ -102,6 +102,11 @@ export function createEvents({ events, meta, attempt, fenced, count }: Database)
           .find({ source, status: 'listed' }, { projection: { _id: 0, seq: 1 } })
           .hint('events_by_source')
         const missing: number[] = []
+        const listedCount = await events.countDocuments(
+          { source, status: 'listed' },
+          { ...READ, hint: 'events_by_source' }
+        )
+        if (listedCount === run.met.size) return 0
         for await (const { seq } of listed) if (!run.met.has(seq)) missing.push(seq)
         for (let i = 0; i < missing.length; i += DELIST_BATCH) {
           const batch = missing.slice(i, i + DELIST_BATCH)

@@ -103,7 +103,8 @@ export function createHistory({ runs, rejects, sources, events, attempt, fenced,
         })
         if (operations.length > 0) await rejects.bulkWrite(operations)
         const eventIds = batch.map((reject) => reject.event_id).filter((id) => id !== null)
-        const still = await events.find({ _id: { $in: eventIds } }, { ...READ, projection: { seq: 1 } }).toArray()
+        const filter = { _id: { $in: eventIds }, status: 'listed' } as const
+        const still = await events.find(filter, { ...READ, projection: { seq: 1 } }).toArray()
         for (const { seq } of still) run.met.add(seq)
       }),
 

@@ -84,6 +84,11 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
     async delist(opened) {
       const missing = await fenced(opened, () => {
         const numbers: number[] = []
+        const listed = get(
+          'select count(*) as n from events where source = ? and listed = 1',
+          sourceNumber(opened.source)
+        )!
+        if (listed.n === opened.met.size) return numbers
         for (const row of iterate(
           'select seq from events where source = ? and listed = 1',
           sourceNumber(opened.source)
@@ -135,10 +140,14 @@ function columnValues({ content, json, fingerprint }: EncodedContent, life: Even
  * with its id, and inside a JSON string every quote is escaped, so these bytes stand nowhere else.
  */
 const EVENT_START = Buffer.from('{"id":"')
+const STARTS_AT = Buffer.from('","starts_at":"')
 
 function cutPage(json: Buffer, more: boolean): EventPage {
   if (!more) return { json, next: null }
   const page = json.subarray(0, json.lastIndexOf(EVENT_START) - 1)
-  const last = JSON.parse(page.toString('utf8', page.lastIndexOf(EVENT_START))) as Event
-  return { json: page, next: [last.starts_at, last.id] }
+  const last = page.lastIndexOf(EVENT_START)
+  const read = (from: number, length: number) => page.toString('latin1', from, from + length)
+  const id = read(last + EVENT_START.length, 36)
+  const startsAt = read(page.indexOf(STARTS_AT, last) + STARTS_AT.length, 20)
+  return { json: page, next: [startsAt, id] }
 }

@@ -89,7 +89,9 @@ export function createHistory({ get, all, run, attempt, transaction, fenced }: D
             now
           )
           const known =
-            reject.event_id === null ? undefined : get('select seq from events where id = ?', toBlob(reject.event_id))
+            reject.event_id === null
+              ? undefined
+              : get('select seq from events where id = ? and listed = 1', toBlob(reject.event_id))
           if (known !== undefined) opened.met.add(known.seq as number)
         }
       }),

@@ -17,7 +17,8 @@ export function selectEvents(filters: EventFilters, page: PageRequest): Query {
     `select json, starts, id from events indexed by events_by_start where ${[`ever_online = ${everOnline}`, ...terms].join(' and ')}`
   const union = ranges.map(select).join(' union all ')
   return {
-    sql: `select cast(group_concat(json) as blob) as json, count(*) as n from (${union} order by starts, id limit ?)`,
+    // `+ 0`, because SQLite prepares a statement again for every value of a parameter that stands alone as the limit.
+    sql: `select cast(group_concat(json) as blob) as json, count(*) as n from (${union} order by starts, id limit ? + 0)`,
     values: [...ranges.flatMap(() => values), page.limit]
   }
 }

@@ -558,6 +558,16 @@ for (const driver of DRIVERS.keys()) {
       })
     })
 
+    it('does not take a reject of a delisted event for one of those that are listed', async () => {
+      await ingest(storage, [makeEvent(1), makeEvent(2), makeEvent(3)])
+      await ingest(storage, [makeEvent(1), makeEvent(2)])
+      const run = await startRun(storage)
+      await storage.write(run, [makeEvent(1)])
+      await storage.writeRejects(run, [{ reason: 'r', path: '/', raw: 'x', event_id: makeEvent(3).id }])
+      expect(await storage.delist(run)).toBe(1)
+      expect((await find(storage)).map((event) => event.status)).toEqual(['listed', 'delisted', 'delisted'])
+    })
+
     describe('pruning', () => {
       it('keeps the newest runs and rejects of each source, and all events', async () => {
         await ingest(storage, [makeEvent(1)])
