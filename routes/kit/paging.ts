@@ -77,10 +77,13 @@ export function nextLink(url: string, cursor: string | null): string | undefined
   return `<${path}?${params}>; rel="next"`
 }
 
-/** Of a query without its cursor and limit: pages may differ in size. */
-function digest({ cursor: _cursor, limit: _limit, ...query }: Record<string, unknown>): string {
-  const entries = Object.entries(query).filter(([, value]) => value !== undefined)
-  return hash('sha1', JSON.stringify(entries.sort()), 'base64url').slice(0, 10)
+/** Of a query without its cursor and limit: pages may differ in size. The order of its parameters says nothing. */
+function digest(query: Record<string, unknown>): string {
+  let text = ''
+  for (const name of Object.keys(query).sort()) {
+    if (name !== 'cursor' && name !== 'limit') text += `${name}=${query[name]}&`
+  }
+  return hash('sha1', text, 'base64url').slice(0, 10)
 }
 
 function parse(cursor: string): unknown[] {

@@ -27,6 +27,9 @@ export interface Bound {
   at: string
 }
 
+/** See `instantLimit`. */
+export const MOST_HOURS_FROM_UTC = 16
+
 /**
  * Wall-clock times lie at most 16 hours from UTC (14 today), so a local bound also bounds the instant. That is what lets
  * one index over `starts_at` answer both kinds.
@@ -34,7 +37,7 @@ export interface Bound {
  */
 export function instantLimit(bound: Bound, side: 'from' | 'to'): string {
   if (bound.clock === 'utc') return bound.at
-  const hours = side === 'from' ? -16 : 16
+  const hours = side === 'from' ? -MOST_HOURS_FROM_UTC : MOST_HOURS_FROM_UTC
   const limit = new Date(Date.parse(`${bound.at}Z`) + hours * 3_600_000)
   if (limit.getUTCFullYear() > 9999) return '9999-12-31T23:59:59Z'
   return `${limit.toISOString().slice(0, 19)}Z`

@@ -1,5 +1,5 @@
 import type { PageRequest } from '../kit/contract.ts'
-import { type Bound, type EventFilters, instantLimit } from '../kit/filters.ts'
+import { type Bound, type EventFilters, MOST_HOURS_FROM_UTC } from '../kit/filters.ts'
 
 export interface Query {
   sql: string
@@ -37,14 +37,14 @@ function where(filters: EventFilters, after: PageRequest['after']): { terms: str
   const { match, from, to } = filters
   if (from !== undefined && match !== 'overlaps') {
     // Where the cursor bounds the range, `+` keeps the planner from starting at this bound instead.
-    add(`${after === undefined ? '' : '+'}starts >= ?`, toSeconds(instantLimit(from, 'from')))
+    add(`${after === undefined ? '' : '+'}starts >= ?`, boundSeconds(from) - slack(from))
     if (from.clock === 'local') add('local_start >= ?', boundSeconds(from))
   }
   if (from !== undefined && match === 'overlaps') {
     add(from.clock === 'local' ? 'local_end >= ?' : 'ends >= ?', boundSeconds(from))
   }
   if (to !== undefined) {
-    add('starts <= ?', toSeconds(instantLimit(to, 'to')))
+    add('starts <= ?', boundSeconds(to) + slack(to))
     const column = match === 'within' ? 'end' : 'start'
     if (to.clock === 'local') add(`local_${column} <= ?`, boundSeconds(to))
     else if (column === 'end') add('ends <= ?', boundSeconds(to))
@@ -56,6 +56,11 @@ function where(filters: EventFilters, after: PageRequest['after']): { terms: str
 
 function boundSeconds(bound: Bound): number {
   return toSeconds(bound.clock === 'local' ? `${bound.at}Z` : bound.at)
+}
+
+/** What `instantLimit` adds, in seconds. */
+function slack(bound: Bound): number {
+  return bound.clock === 'local' ? MOST_HOURS_FROM_UTC * 3600 : 0
 }
 
 /** @param instant `YYYY-MM-DDTHH:MM:SSZ` */
