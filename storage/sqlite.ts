@@ -6,6 +6,8 @@ import { defineStorage } from './kit/define.ts'
 import { StorageUnusable } from './kit/errors.ts'
 import { createStorage } from './sqlite/storage.ts'
 
+/** What a reader has at least. */
+const READER_CACHE_MB = 64
 /** Bytes of the file that a reader maps into memory, which the system takes back when it is short of it. */
 const MAPPED = 1e9
 
@@ -22,7 +24,7 @@ export default defineStorage({
       default: 8,
       minimum: 1,
       maximum: 4096,
-      description: 'Page cache of each connection (one a thread), in MB. More makes reading a large store faster.',
+      description: 'Page cache of a connection, in MB. One that only reads has 64 at least, as far as it needs them.',
       allowed: 'a whole number from 1 to 4096'
     })
   }),
@@ -33,7 +35,7 @@ export default defineStorage({
       mkdirSync(dirname(path), { recursive: true })
       db = new DatabaseSync(path, { timeout: 5000 })
       // The page size counts only for a new file.
-      db.exec(`pragma page_size = 8192; pragma synchronous = normal; pragma cache_size = -${cache_mb * 1024};
+      db.exec(`pragma page_size = 8192; pragma synchronous = normal; pragma cache_size = -${(isReader ? Math.max(cache_mb, READER_CACHE_MB) : cache_mb) * 1024};
         pragma wal_autocheckpoint = 8000; pragma foreign_keys = on;
         pragma mmap_size = ${isReader ? MAPPED : 0}; pragma schema_version`)
       return createStorage(db, path)
