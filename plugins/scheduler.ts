@@ -82,15 +82,13 @@ export default fp<SchedulerOptions>(
       await sleep(LEASE_MS, undefined, { signal: stop.signal }).catch(() => undefined)
       await run(name)
     }
+    const isReady = () =>
+      app.storage.ping().then(
+        () => true,
+        () => false
+      )
     async function untilReady(): Promise<void> {
-      for (let failures = 0; !stop.signal.aborted; failures++) {
-        if (
-          await app.storage.ping().then(
-            () => true,
-            () => false
-          )
-        )
-          return
+      for (let failures = 0; !stop.signal.aborted && !(await isReady()); failures++) {
         await sleep(backoff(failures), undefined, { signal: stop.signal }).catch(() => undefined)
       }
     }

@@ -5,6 +5,7 @@ import type { Source } from '../plugins/sources.ts'
 import { OrNull } from '../storage/kit/or-null.ts'
 import { RejectSchema } from '../storage/kit/reject.ts'
 import { RunSchema } from '../storage/kit/run.ts'
+import { FreshnessFields } from './kit/freshness.ts'
 import {
   decodeCursor,
   isInstant,
@@ -28,10 +29,7 @@ const SourceSchema = Type.Object(
     cron_timezone: Type.String(),
     timezone: Type.String({ description: "Of the feed's dates" }),
     enabled: Type.Boolean(),
-    last_success_at: OrNull(
-      Type.String({ format: 'date-time', description: 'End of the last complete or unchanged run' })
-    ),
-    stale: Type.Boolean({ description: 'Whether a run was due, and its timeout has passed, without a success since' }),
+    ...FreshnessFields,
     last_run: OrNull(Type.Ref(RunSchema.$id!))
   },
   { $id: 'Source', title: 'Source' }

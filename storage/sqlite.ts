@@ -11,6 +11,9 @@ const READER_CACHE_MB = 64
 /** Bytes of the file that a reader maps into memory, which the system takes back when it is short of it. */
 const MAPPED = 1e9
 
+/** A batch touches most pages of an index: the more batches between two checkpoints, the less is written twice. */
+const CHECKPOINT_PAGES = 8000
+
 export default defineStorage({
   options: Type.Object({
     path: Type.String({
@@ -30,14 +33,15 @@ export default defineStorage({
   }),
 
   async open({ path, cache_mb }, { isReader }) {
+    const cacheKb = (isReader ? Math.max(cache_mb, READER_CACHE_MB) : cache_mb) * 1024
     let db: DatabaseSync | undefined
     try {
       mkdirSync(dirname(path), { recursive: true })
       db = new DatabaseSync(path, { timeout: 5000 })
       // The page size counts only for a new file.
-      db.exec(`pragma page_size = 8192; pragma synchronous = normal; pragma cache_size = -${(isReader ? Math.max(cache_mb, READER_CACHE_MB) : cache_mb) * 1024};
-        pragma wal_autocheckpoint = 8000; pragma foreign_keys = on;
-        pragma mmap_size = ${isReader ? MAPPED : 0}; pragma schema_version`)
+      db.exec(`pragma page_size = 8192; pragma synchronous = normal; pragma cache_size = -${cacheKb};
+        pragma mmap_size = ${isReader ? MAPPED : 0}; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES};
+        pragma foreign_keys = on; pragma schema_version`)
       return createStorage(db, path)
     } catch (error) {
       db?.close()

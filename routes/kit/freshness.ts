@@ -1,0 +1,10 @@
+import { Type } from '@sinclair/typebox'
+import { OrNull } from '../../storage/kit/or-null.ts'
+
+/** How old the data of a source are. */
+export const FreshnessFields = {
+  last_success_at: OrNull(
+    Type.String({ format: 'date-time', description: 'End of the last complete or unchanged run' })
+  ),
+  stale: Type.Boolean({ description: 'Whether a run was due, and its timeout has passed, without a success since' })
+}
