@@ -1,4 +1,6 @@
 const PAGE_BITS = 1 << 15
+/** How many bits are set in a byte. */
+const BITS = Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length)
 
 /** A set of non-negative integers, one bit each, in pages of 4 kB that exist only where something is set. */
 export class Bitmap {
@@ -24,5 +26,30 @@ export class Bitmap {
     if ((page[bit >> 3]! & mask) !== 0) return
     page[bit >> 3]! |= mask
     this.size++
+  }
+
+  /** As text; empty pages are left out. */
+  encode(): string {
+    const pages = [...this.#pages].map(([key, page]) => [key, Buffer.from(page).toString('base64')])
+    return JSON.stringify(Object.fromEntries(pages))
+  }
+
+  /** What `encode` gave. */
+  static decode(text: string): Bitmap {
+    const bitmap = new Bitmap()
+    for (const [key, page] of Object.entries(JSON.parse(text) as Record<string, string>)) {
+      const bytes = Buffer.from(page, 'base64')
+      bitmap.#pages.set(Number(key), bytes)
+      for (const byte of bytes) bitmap.size += BITS[byte]!
+    }
+    return bitmap
+  }
+
+  *[Symbol.iterator](): Generator<number> {
+    for (const [key, page] of this.#pages) {
+      for (let bit = 0; bit < PAGE_BITS; bit++) {
+        if ((page[bit >> 3]! & (1 << (bit & 7))) !== 0) yield key * PAGE_BITS + bit
+      }
+    }
   }
 }

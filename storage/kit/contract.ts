@@ -10,7 +10,7 @@ import type { Bitmap } from './bitmap.ts'
 import type { Event, EventContent } from './event.ts'
 import type { EventFilters } from './filters.ts'
 import type { Reject } from './reject.ts'
-import type { Outcome, Reason, Run, RunCounts } from './run.ts'
+import type { Outcome, Reason, Run, RunCounts, RunKind } from './run.ts'
 
 export interface Storage {
   /** Events in order of (starts_at, id), after the position, with their keys in the order of `EventSchema`. */
@@ -41,26 +41,59 @@ export interface Storage {
 
   /**
    * Starts a run. If a predecessor of this source left one open, that is recorded as `aborted` (`abandoned`), and the
-   * source's state is forgotten: it may belong to a content that the storage no longer has.
+   * source's state is forgotten: it may belong to a content that the storage no longer has. Bodies that no run kept are
+   * deleted.
    */
-  openRun(source: string, lease: Lease): Promise<OpenRun>
+  openRun(source: string, lease: Lease, kind?: RunKind): Promise<OpenRun>
   /**
-   * Inserts new events, updates changed ones, restores delisted ones and touches no other. Idempotent. Of two events
-   * with one id in a batch the last counts. The batch is at most 1000 events of the run's own source.
+   * Inserts new events, updates changed ones, restores delisted ones and touches no other. Idempotent. An event that this
+   * run has met before counts as a duplicate, and replaces what was written of it; of two with one id in a batch the
+   * last counts. The batch is at most 1000 events of the run's own source.
    */
-  write(run: OpenRun, events: EventContent[]): Promise<WriteCounts>
+  write(run: OpenRun, events: EventContent[], options?: WriteOptions): Promise<WriteCounts>
+  /** Of the events with these ids, marks the listed ones as met by this run. */
+  meet(run: OpenRun, ids: string[]): Promise<void>
+  /**
+   * Passes over pieces of the document that are known: a piece all of whose events are listed and were last written from
+   * just this piece. Of those marks the events as met by this run; of others it marks none.
+   */
+  meetPieces(run: OpenRun, pieces: Piece[]): Promise<{ known: boolean[]; duplicates: number }>
   /**
    * Keeps rejects, once per content (`rejectId`) however often they come back: a repeat has the newest path and run, and
-   * counts once a run. One that has an event's id keeps that event listed.
+   * counts once a run. Of the source's, only the `most` last seen ones stay.
    */
-  writeRejects(run: OpenRun, rejects: RejectContent[]): Promise<void>
-  /** Marks as delisted every listed event of the source that this run has not met. Only for a complete snapshot. */
-  delist(run: OpenRun): Promise<number>
-  /** Records the end; `state` is saved first, where given, and `last_success_at` for `complete` and `unchanged`. */
+  writeRejects(run: OpenRun, rejects: RejectContent[], most: number): Promise<void>
+  /** By id, of the run's source; those that are not there are none. */
+  deleteRejects(run: OpenRun, ids: string[]): Promise<void>
+  /**
+   * What is listed and was not met by this run.
+   * @param now `YYYY-MM-DDTHH:MM:SSZ`: what starts later is in the future
+   */
+  missing(run: OpenRun, now: string): Promise<Missing>
+  /** Marks these as delisted, by their internal numbers, where they are listed and were not met by this run. */
+  delist(run: OpenRun, numbers: number[]): Promise<number>
+  /**
+   * Records the end: first, where they are given, `state`, `circuit` and `suspicion`, and for a run of kind `fetch`
+   * `last_success_at` (`complete` and `unchanged`) and `snapshot_at` (where it read a whole snapshot).
+   */
   closeRun(run: OpenRun, end: RunEnd): Promise<Run>
 
-  /** Deletes the oldest runs and rejects beyond these numbers, of each source. Events are never deleted. */
-  prune(keep: { runs: number; rejects: number }): Promise<void>
+  /** A part, from 0, of the body that this run reads; kept aside until `keepSnapshot`. At most 1 MB. */
+  writeBody(run: OpenRun, part: number, data: Uint8Array): Promise<void>
+  /**
+   * Keeps the parts as the source's newest snapshot, in place of the oldest ones beyond `keep`: so many, and so many bytes
+   * as they are stored. Without a snapshot the parts are deleted.
+   */
+  keepSnapshot(run: OpenRun, snapshot: SnapshotContent | null, keep: { count: number; bytes: number }): Promise<void>
+  /** Oldest first. */
+  snapshots(source: string): Promise<Snapshot[]>
+  /** The parts of a kept snapshot, in order, one in memory at a time. */
+  readBody(run_id: string): AsyncIterable<Uint8Array>
+
+  /** How many runs ended how, ever. */
+  runTotals(): Promise<RunTotal[]>
+  /** Deletes the oldest runs beyond this number, of each source. Events are never deleted. */
+  prune(keep: { runs: number }): Promise<void>
   /** Resolves when the storage answers and is migrated. */
   ping(): Promise<void>
   /** Brings an empty or older storage to what this program needs. Idempotent; several may call it at once. */
@@ -99,6 +132,7 @@ export interface Lease {
 export interface OpenRun {
   id: string
   source: string
+  kind: RunKind
   lease: Lease
   /** UTC, milliseconds. */
   started_at: string
@@ -109,8 +143,35 @@ export interface OpenRun {
   met: Bitmap
 }
 
-/** Counts of events. One that comes back and changed counts as restored alone. */
-export type WriteCounts = Pick<RunCounts, 'created' | 'updated' | 'unchanged' | 'restored'>
+/** Counts of events, each in one of them. One that comes back and changed counts as restored alone. */
+export type WriteCounts = Pick<RunCounts, 'created' | 'updated' | 'unchanged' | 'restored' | 'duplicates'>
+
+export interface WriteOptions {
+  /**
+   * false: it is said what events are, not that they are listed: delisted ones stay so, and new ones are delisted. Left
+   * out: true.
+   */
+  listed?: boolean
+  /** The pieces that events were read from, by the events' ids. A new one for an event that is the same is no change. */
+  pieces?: ReadonlyMap<string, string>
+}
+
+/** A part of a document that holds some events and nothing else. */
+export interface Piece {
+  /** Equal for equal pieces alone. */
+  digest: string
+  /** Of its events. */
+  ids: string[]
+}
+
+/** Internal numbers of events, as in `OpenRun.met`. */
+export interface Missing {
+  all: number[]
+  /** Those that start in the future. */
+  future: number[]
+  /** How many events are listed that start in the future. */
+  listedFuture: number
+}
 
 export interface RunEnd {
   outcome: Outcome
@@ -123,6 +184,12 @@ export interface RunEnd {
    * something and broke off gives null, to forget the former. Left out, that one stays.
    */
   state?: AdapterState | null
+  /** Left out, the former one stays. */
+  circuit?: Circuit
+  /** Left out, the former one stays. */
+  suspicion?: Suspicion | null
+  /** Whether the whole snapshot was read and what it says written, whatever became of what it lacks. */
+  readWhole?: boolean
 }
 
 /** A reject as the pipeline gives it. */
@@ -135,4 +202,51 @@ export interface SourceState {
   source: string
   state: AdapterState | null
   last_success_at: string | null
+  /** When the run started that last read a whole snapshot. */
+  snapshot_at: string | null
+  circuit: Circuit
+  suspicion: Suspicion | null
+}
+
+/** How a source is spared after failures. */
+export interface Circuit {
+  /** In a row. */
+  failures: number
+  /** Not before this time; null: at the next time of the cron. */
+  retry_at: string | null
+}
+
+/** Set by a complete snapshot that lacks so much that it was not believed. */
+export interface Suspicion {
+  run_id: string
+  /** Events that would have been delisted. */
+  missing: number
+  future_missing: number
+  future_listed: number
+  /** Internal numbers of the missing ones: `Bitmap.encode`. */
+  numbers: string
+}
+
+export interface SnapshotContent {
+  /** SHA-256 of the body, hexadecimal. */
+  digest: string
+  /** As HTTP gave it. */
+  charset: string | null
+  /** Of the body. */
+  bytes: number
+}
+
+export interface Snapshot extends SnapshotContent {
+  run_id: string
+  /** As it is stored, in bytes. */
+  size: number
+  kept_at: string
+}
+
+export interface RunTotal {
+  source: string
+  kind: RunKind
+  outcome: Outcome
+  reason: Reason | null
+  runs: number
 }

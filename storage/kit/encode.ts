@@ -16,17 +16,17 @@ export function encodeContent(content: EventContent): EncodedContent {
 
 export type EventLife = Pick<Event, 'status' | 'first_seen_at' | 'updated_at' | 'delisted_at' | 'ever_online'>
 
-/** The life of an event that a source lists now. */
-export function listedLife(
+/** The life of an event that was written just now; `listed` as in `Storage.write`. */
+export function nextLife(
   content: EventContent,
-  before: { first_seen_at: string; ever_online: boolean } | undefined,
-  now: string
+  before: Pick<Event, 'status' | 'first_seen_at' | 'delisted_at' | 'ever_online'> | undefined,
+  { now, listed }: { now: string; listed: boolean }
 ): EventLife {
   return {
-    status: 'listed',
+    status: listed ? 'listed' : (before?.status ?? 'delisted'),
     first_seen_at: before?.first_seen_at ?? now,
     updated_at: now,
-    delisted_at: null,
+    delisted_at: listed ? null : before === undefined ? now : before.delisted_at,
     ever_online: before?.ever_online === true || content.sell_mode === 'online'
   }
 }

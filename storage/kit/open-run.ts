@@ -1,7 +1,8 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { Bitmap } from './bitmap.ts'
 import type { Lease, OpenRun } from './contract.ts'
+import type { RunKind } from './run.ts'
 
-export function newRun(source: string, lease: Lease): OpenRun {
-  return { id: randomUUIDv7(), source, lease, started_at: new Date().toISOString(), met: new Bitmap() }
+export function newRun(source: string, lease: Lease, kind: RunKind): OpenRun {
+  return { id: randomUUIDv7(), source, kind, lease, started_at: new Date().toISOString(), met: new Bitmap() }
 }

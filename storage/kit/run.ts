@@ -4,6 +4,13 @@ import { OrNull } from './or-null.ts'
 export const OUTCOMES = ['complete', 'unchanged', 'partial', 'suspicious', 'failed', 'aborted'] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
+export const RUN_KINDS = ['fetch', 'reparse', 'redrive', 'confirm'] as const
+export type RunKind = (typeof RUN_KINDS)[number]
+
+const KIND =
+  '`fetch`: read the feed. `reparse`: read a kept snapshot again. `redrive`: tried rejects again. `confirm`: an operator ' +
+  'confirmed what a suspicious run lacked'
+
 /** Why a run did not end well: the closed list. `plugins/ingest/reasons.ts` says what each means and what to do. */
 export const REASONS = [
   'dns',
@@ -26,6 +33,7 @@ export const REASONS = [
   'abandoned',
   'lease_lost',
   'storage',
+  'vanished',
   'internal'
 ] as const
 export type Reason = (typeof REASONS)[number]
@@ -33,7 +41,7 @@ export type Reason = (typeof REASONS)[number]
 const OUTCOME =
   '`complete`: the whole snapshot was read and missing events are delisted. `unchanged`: it is the same as last time. ' +
   '`partial`: it broke off; what was read is kept, nothing is delisted. `failed`: nothing could be read. `suspicious`: ' +
-  'too much was missing to believe it; nothing is delisted. `aborted`: the service stopped or lost the source to another ' +
+  'too much was missing to believe it; what it has is written, nothing is delisted. `aborted`: the service stopped or lost the source to another ' +
   'process. null while it is under way'
 
 const Time = Type.String({ format: 'date-time' })
@@ -45,6 +53,7 @@ const RunCountsSchema = Type.Object({
   unchanged: Type.Integer(),
   delisted: Type.Integer(),
   restored: Type.Integer({ description: 'Delisted ones that came back' }),
+  duplicates: Type.Integer({ description: 'Records of events that stood in the feed before; the last one counts' }),
   rejected: Type.Integer(),
   bytes: Type.Integer({ description: 'Read, uncompressed' }),
   duration: Type.Integer({ description: 'Milliseconds' })
@@ -58,6 +67,7 @@ export const NO_COUNTS: Readonly<RunCounts> = {
   unchanged: 0,
   delisted: 0,
   restored: 0,
+  duplicates: 0,
   rejected: 0,
   bytes: 0,
   duration: 0
@@ -68,6 +78,7 @@ export const RunSchema = Type.Object(
   {
     id: Type.String(),
     source: Type.String(),
+    kind: Type.Unsafe<RunKind>(Type.String({ enum: [...RUN_KINDS], description: KIND })),
     started_at: Time,
     finished_at: OrNull(Time, 'null while it is under way'),
     outcome: OrNull(Type.Unsafe<Outcome>(Type.String({ enum: [...OUTCOMES] })), OUTCOME),

@@ -3,7 +3,7 @@ import type { OpenRun } from '../kit/contract.ts'
 import { LeaseLost, StorageUnavailable } from '../kit/errors.ts'
 
 export type Row = Record<string, SQLOutputValue>
-export type SqlValue = string | number | Buffer | null
+export type SqlValue = string | number | Uint8Array | null
 
 /** One connection: prepared statements, and transactions that turn what SQLite throws into errors of the contract. */
 export interface Database {

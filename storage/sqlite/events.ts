@@ -1,5 +1,5 @@
-import type { EventPage, PageRequest, Storage } from '../kit/contract.ts'
-import { type EncodedContent, type EventLife, encodeContent, keepLast, listedLife } from '../kit/encode.ts'
+import type { EventPage, Missing, PageRequest, Storage, WriteOptions } from '../kit/contract.ts'
+import { type EncodedContent, type EventLife, encodeContent, keepLast, nextLife } from '../kit/encode.ts'
 import type { Event } from '../kit/event.ts'
 import type { EventFilters } from '../kit/filters.ts'
 import { streamPages } from '../kit/stream.ts'
@@ -8,7 +8,10 @@ import { selectEvents, toBlob, toSeconds } from './query.ts'
 
 const DELIST_BATCH = 500
 
-type Events = Pick<Storage, 'find' | 'stream' | 'get' | 'revision' | 'write' | 'delist'>
+type Events = Pick<
+  Storage,
+  'find' | 'stream' | 'get' | 'revision' | 'write' | 'meet' | 'meetPieces' | 'missing' | 'delist'
+>
 
 export function createEvents({ get, iterate, run, attempt, fenced }: Database): Events {
   // A run has one, from its start.
@@ -27,21 +30,23 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
     })
   }
 
-  function insert(encoded: EncodedContent, source: number, now: string): number {
+  function insert(encoded: EncodedContent, source: number, writing: Writing): number {
     const result = run(
-      `insert into events (id, source, listed, ${COLUMNS.join(', ')}) values (?, ?, 1, ${COLUMNS.map(() => '?').join(', ')})`,
+      `insert into events (id, source, piece, ${COLUMNS.join(', ')}) values (?, ?, ?, ${COLUMNS.map(() => '?').join(', ')})`,
       toBlob(encoded.content.id),
       source,
-      ...columnValues(encoded, listedLife(encoded.content, undefined, now))
+      writing.pieces.get(encoded.content.id) ?? null,
+      ...columnValues(encoded, nextLife(encoded.content, undefined, writing))
     )
     return result.lastInsertRowid
   }
 
-  function update(seq: number, encoded: EncodedContent, now: string): void {
+  function update(seq: number, encoded: EncodedContent, writing: Writing): void {
     const before = JSON.parse(get('select json from events where seq = ?', seq)!.json as string) as Event
     run(
-      `update events set listed = 1, ${COLUMNS.map((name) => `${name} = ?`).join(', ')} where seq = ?`,
-      ...columnValues(encoded, listedLife(encoded.content, before, now)),
+      `update events set piece = ?, ${COLUMNS.map((name) => `${name} = ?`).join(', ')} where seq = ?`,
+      writing.pieces.get(encoded.content.id) ?? null,
+      ...columnValues(encoded, nextLife(encoded.content, before, writing)),
       seq
     )
   }
@@ -56,74 +61,131 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
       }),
     revision: () => attempt(() => get("select value from meta where key = 'revision'")!.value as number),
 
-    write: (opened, events) =>
+    write: (opened, events, { listed = true, pieces = NO_PIECES } = {}) =>
       fenced(opened, () => {
-        const counts = { created: 0, updated: 0, unchanged: 0, restored: 0 }
-        const now = new Date().toISOString()
+        const unique = keepLast(events)
+        const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, duplicates: events.length - unique.length }
+        const writing = { now: new Date().toISOString(), listed, pieces }
         const source = sourceNumber(opened.source)
-        for (const event of keepLast(events)) {
+        let changes = 0
+        for (const event of unique) {
           const encoded = encodeContent(event)
-          const known = get('select seq, fingerprint, listed from events where id = ?', toBlob(event.id))
+          const known = get('select seq, fingerprint, piece, listed from events where id = ?', toBlob(event.id))
           if (known === undefined) {
-            opened.met.add(insert(encoded, source, now))
+            const seq = insert(encoded, source, writing)
+            if (listed) opened.met.add(seq)
             counts.created++
+            changes++
             continue
           }
-          opened.met.add(known.seq as number)
-          if (known.listed === 1 && known.fingerprint === encoded.fingerprint) {
-            counts.unchanged++
-            continue
+          const seq = known.seq as number
+          const isListed = known.listed === 1
+          const isSame = known.fingerprint === encoded.fingerprint && (isListed || !listed)
+          if (!isSame) {
+            update(seq, encoded, writing)
+            changes++
+          } else if (known.piece !== (pieces.get(event.id) ?? null)) {
+            run('update events set piece = ? where seq = ?', pieces.get(event.id) ?? null, seq)
           }
-          update(known.seq as number, encoded, now)
-          counts[known.listed === 1 ? 'updated' : 'restored']++
+          if (opened.met.has(seq)) counts.duplicates++
+          else counts[isSame ? 'unchanged' : listed && !isListed ? 'restored' : 'updated']++
+          if (listed || isListed) opened.met.add(seq)
         }
-        grow(counts.created + counts.updated + counts.restored)
+        grow(changes)
         return counts
       }),
 
-    async delist(opened) {
-      const missing = await fenced(opened, () => {
-        const numbers: number[] = []
-        const listed = get(
-          'select count(*) as n from events where source = ? and listed = 1',
-          sourceNumber(opened.source)
-        )!
-        if (listed.n === opened.met.size) return numbers
-        for (const row of iterate(
-          'select seq from events where source = ? and listed = 1',
-          sourceNumber(opened.source)
-        )) {
-          if (!opened.met.has(row.seq as number)) numbers.push(row.seq as number)
+    meet: (opened, ids) =>
+      fenced(opened, () => {
+        for (const id of ids) {
+          const known = get('select seq from events where id = ? and listed = 1', toBlob(id))
+          if (known !== undefined) opened.met.add(known.seq as number)
         }
-        return numbers
-      })
-      for (let i = 0; i < missing.length; i += DELIST_BATCH) {
-        const batch = missing.slice(i, i + DELIST_BATCH)
-        await fenced(opened, () => {
-          const now = new Date().toISOString()
-          for (const seq of batch) {
-            run(
-              `update events set listed = 0, json = json_set(json, '$.status', 'delisted', '$.updated_at', ?1, '$.delisted_at', ?1)
-               where seq = ?2`,
-              now,
-              seq
-            )
+      }),
+
+    meetPieces: (opened, pieces) =>
+      fenced(opened, () => {
+        let duplicates = 0
+        const known = pieces.map(({ digest, ids }) => {
+          const rows = ids.map((id) => get('select seq, piece, listed from events where id = ?', toBlob(id)))
+          if (!rows.every((row) => row?.listed === 1 && row.piece === digest)) return false
+          for (const row of rows) {
+            if (opened.met.has(row!.seq as number)) duplicates++
+            opened.met.add(row!.seq as number)
           }
-          grow(batch.length)
+          return true
+        })
+        return { known, duplicates }
+      }),
+
+    missing: (opened, now) =>
+      fenced(opened, () => {
+        const source = sourceNumber(opened.source)
+        const missing: Missing = { all: [], future: [], listedFuture: 0 }
+        // None can be missing where as many are listed as were met; then there is nothing to read them for.
+        const listed = get('select count(*) as n from events where source = ? and listed = 1', source)!
+        if (listed.n === opened.met.size) return missing
+        const future = toSeconds(now)
+        for (const row of iterate('select seq, starts from events where source = ? and listed = 1', source)) {
+          const isFuture = (row.starts as number) > future
+          if (isFuture) missing.listedFuture++
+          if (opened.met.has(row.seq as number)) continue
+          missing.all.push(row.seq as number)
+          if (isFuture) missing.future.push(row.seq as number)
+        }
+        return missing
+      }),
+
+    async delist(opened, numbers) {
+      let delisted = 0
+      for (let i = 0; i < numbers.length; i += DELIST_BATCH) {
+        const batch = numbers.slice(i, i + DELIST_BATCH).filter((seq) => !opened.met.has(seq))
+        delisted += await fenced(opened, () => {
+          const source = sourceNumber(opened.source)
+          const now = new Date().toISOString()
+          let changes = 0
+          for (const seq of batch) {
+            changes += run(
+              `update events set listed = 0, json = json_set(json, '$.status', 'delisted', '$.updated_at', ?1, '$.delisted_at', ?1)
+               where seq = ?2 and source = ?3 and listed = 1`,
+              now,
+              seq,
+              source
+            ).changes
+          }
+          grow(changes)
+          return changes
         })
       }
-      return missing.length
+      return delisted
     }
   }
 }
 
-const COLUMNS = ['ever_online', 'online', 'starts', 'ends', 'local_start', 'local_end', 'fingerprint', 'json'] as const
+interface Writing extends Required<WriteOptions> {
+  now: string
+}
+
+const NO_PIECES: ReadonlyMap<string, string> = new Map()
+
+const COLUMNS = [
+  'listed',
+  'ever_online',
+  'online',
+  'starts',
+  'ends',
+  'local_start',
+  'local_end',
+  'fingerprint',
+  'json'
+] as const
 
 /** In the order of COLUMNS. */
 function columnValues({ content, json, fingerprint }: EncodedContent, life: EventLife): (number | string)[] {
   const starts = toSeconds(content.starts_at)
   const localStart = toSeconds(`${content.start_date}Z`)
   return [
+    life.status === 'listed' ? 1 : 0,
     life.ever_online ? 1 : 0,
     content.sell_mode === 'online' ? 1 : 0,
     starts,

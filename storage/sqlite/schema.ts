@@ -27,7 +27,24 @@ const MIGRATIONS = [
      id text primary key, source text not null, run_id text not null, reason text not null, path text not null,
      raw text not null, event_id text, first_seen_at text not null, last_seen_at text not null,
      count integer not null) strict, without rowid;
-   create index rejects_by_source on rejects (source, last_seen_at, id);`
+   create index rejects_by_source on rejects (source, last_seen_at, id);`,
+  `alter table events add column piece text;
+   alter table sources add column snapshot_at text;
+   alter table sources add column failures integer not null default 0;
+   alter table sources add column retry_at text;
+   alter table sources add column suspicion text;
+   alter table runs add column kind text not null default 'fetch';
+   create table run_totals (
+     source text not null, kind text not null, outcome text not null, reason text not null, runs integer not null,
+     primary key (source, kind, outcome, reason)) strict, without rowid;
+   create table snapshots (
+     run_id text primary key, source text not null, token integer not null, digest text not null, charset text,
+     bytes integer not null, size integer not null, kept_at text not null) strict, without rowid;
+   create index snapshots_by_source on snapshots (source, token, run_id);
+   create table bodies (
+     run_id text not null, part integer not null, source text not null, data blob not null,
+     unique (run_id, part)) strict;
+   create index bodies_by_source on bodies (source, run_id);`
 ]
 
 /**

@@ -5,7 +5,9 @@ import { createDatabase } from './database.ts'
 import { createEvents } from './events.ts'
 import { createHistory } from './history.ts'
 import { createLeases } from './leases.ts'
+import { createRejects } from './rejects.ts'
 import { isMigrated, migrate } from './schema.ts'
+import { createSnapshots } from './snapshots.ts'
 
 /** SQLITE_BUSY and SQLITE_LOCKED: another process is at it. */
 const BUSY = [5, 6]
@@ -15,6 +17,8 @@ export function createStorage(db: DatabaseSync, path: string): Storage {
   return {
     ...createEvents(database),
     ...createHistory(database),
+    ...createRejects(database),
+    ...createSnapshots(database),
     ...createLeases(database),
 
     ping: () =>

@@ -78,11 +78,16 @@ export async function endRun(storage: Storage, run: OpenRun, counts: Partial<Run
   await storage.releaseLease(run.lease)
 }
 
+/** As after a complete snapshot that is believed. */
+export async function delistMissing(storage: Storage, run: OpenRun): Promise<number> {
+  return storage.delist(run, (await storage.missing(run, '2024-01-01T00:00:00Z')).all)
+}
+
 /** One whole run over these events; `complete` delists the others. */
 export async function ingest(storage: Storage, events: EventContent[], { complete = true, source = 'demo' } = {}) {
   const run = await startRun(storage, source)
   const counts = await storage.write(run, events)
-  const delisted = complete ? await storage.delist(run) : 0
+  const delisted = complete ? await delistMissing(storage, run) : 0
   await endRun(storage, run, counts)
   return { ...counts, delisted }
 }

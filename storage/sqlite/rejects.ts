@@ -1,0 +1,54 @@
+import type { Storage } from '../kit/contract.ts'
+import { toPage } from '../kit/page.ts'
+import type { Reject } from '../kit/reject.ts'
+import { rejectId } from '../kit/rejects.ts'
+import type { Database } from './database.ts'
+
+type Rejects = Pick<Storage, 'rejects' | 'writeRejects' | 'deleteRejects'>
+
+export function createRejects({ all, run, attempt, fenced }: Database): Rejects {
+  return {
+    rejects: (source, { limit, after }) =>
+      attempt(() => {
+        const rows = all(
+          `select id, source, run_id, reason, path, raw, event_id, first_seen_at, last_seen_at, count from rejects
+           where source = ? and (last_seen_at, id) < (?, ?) order by last_seen_at desc, id desc limit ?`,
+          source,
+          after?.[0] ?? '~',
+          after?.[1] ?? '~',
+          limit + 1
+        )
+        return toPage(rows as unknown as Reject[], limit, (last) => [last.last_seen_at, last.id])
+      }),
+
+    writeRejects: (opened, rejects, most) =>
+      fenced(opened, () => {
+        const now = new Date().toISOString()
+        for (const reject of rejects) {
+          run(
+            `insert into rejects values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 1)
+             on conflict (id) do update set path = ?5, last_seen_at = ?8, count = count + (run_id <> ?3), run_id = ?3`,
+            rejectId(opened.source, reject),
+            opened.source,
+            opened.id,
+            reject.reason,
+            reject.path,
+            reject.raw,
+            reject.event_id,
+            now
+          )
+        }
+        run(
+          `delete from rejects where source = ?1 and (last_seen_at, id) <
+           (select last_seen_at, id from rejects where source = ?1 order by last_seen_at desc, id desc limit 1 offset ?2)`,
+          opened.source,
+          most - 1
+        )
+      }),
+
+    deleteRejects: (opened, ids) =>
+      fenced(opened, () => {
+        for (const id of ids) run('delete from rejects where id = ? and source = ?', id, opened.source)
+      })
+  }
+}
