@@ -55,7 +55,8 @@ export interface Storage {
   meet(run: OpenRun, ids: string[]): Promise<void>
   /**
    * Passes over pieces of the document that are known: a piece all of whose events are listed and were last written from
-   * just this piece. Of those marks the events as met by this run; of others it marks none.
+   * just this piece. Of those marks the events as met by this run; of others it marks none. One that shares an event with
+   * an unknown one before it is unknown, too: both are to be written, before the next call, so that the last counts.
    */
   meetPieces(run: OpenRun, pieces: Piece[]): Promise<{ known: boolean[]; duplicates: number }>
   /**
@@ -82,7 +83,7 @@ export interface Storage {
   writeBody(run: OpenRun, part: number, data: Uint8Array): Promise<void>
   /**
    * Keeps the parts as the source's newest snapshot, in place of the oldest ones beyond `keep`: so many, and so many bytes
-   * as they are stored. Without a snapshot the parts are deleted.
+   * as they are stored. One that alone has more bytes replaces none. Its parts, or those without a snapshot, are deleted.
    */
   keepSnapshot(run: OpenRun, snapshot: SnapshotContent | null, keep: { count: number; bytes: number }): Promise<void>
   /** Oldest first. */

@@ -1,7 +1,16 @@
-import { type Collection, type Db, type MongoClient, MongoError } from 'mongodb'
+import {
+  type AnyBulkWriteOperation,
+  type Collection,
+  type Db,
+  type Document,
+  MongoBulkWriteError,
+  type MongoClient,
+  MongoError
+} from 'mongodb'
 import type { OpenRun } from '../kit/contract.ts'
 import { LeaseLost, StorageUnavailable } from '../kit/errors.ts'
 import type {
+  BodyDocument,
   EventDocument,
   LeaseDocument,
   MetaDocument,
@@ -25,6 +34,7 @@ export interface Database {
   runs: Collection<RunDocument>
   rejects: Collection<RejectDocument>
   sources: Collection<SourceDocument>
+  bodies: Collection<BodyDocument>
   leases: Collection<LeaseDocument>
   meta: Collection<MetaDocument>
   attempt<T>(work: () => Promise<T>): Promise<T>
@@ -33,8 +43,19 @@ export interface Database {
    * so every write is fenced once more: by the token that events, sources and runs carry, and by `inTime`.
    */
   fenced<T>(run: OpenRun, work: (inTime: InTime) => Promise<T>): Promise<T>
+  /** Operations that a newer token or an expired lease keeps from finding what they are to write. */
+  writeFenced<T extends Document>(
+    run: OpenRun,
+    collection: Collection<T>,
+    operations: AnyBulkWriteOperation<T>[]
+  ): Promise<void>
   /** Adds to the counters, and gives what they are then. */
   count(changes: { revision?: number; seq?: number }): Promise<MetaDocument>
+  /**
+   * Raises the revision after work that changes so many events, even after such that failed half-way: who read the old
+   * revision read the old events.
+   */
+  growing<T>(changes: number, work: () => Promise<T>): Promise<T>
 }
 
 export function createDatabase(client: MongoClient, db: Db): Database {
@@ -51,11 +72,17 @@ export function createDatabase(client: MongoClient, db: Db): Database {
       throw new StorageUnavailable(`MongoDB: ${error.message}`, { cause: error })
     }
   }
+  async function count(changes: { revision?: number; seq?: number }): Promise<MetaDocument> {
+    const counters = await meta.findOneAndUpdate({ _id: 'counters' }, { $inc: changes }, { returnDocument: 'after' })
+    if (counters === null) throw new StorageUnavailable('MongoDB: the database is not migrated yet')
+    return counters
+  }
   return {
     events: db.collection('events'),
     runs: db.collection('runs'),
     rejects: db.collection('rejects'),
     sources: db.collection('sources'),
+    bodies: db.collection('bodies'),
     leases,
     meta,
     attempt,
@@ -65,10 +92,24 @@ export function createDatabase(client: MongoClient, db: Db): Database {
         if (lease === null) throw new LeaseLost(name)
         return work({ $expr: { $lt: [{ $toLong: '$$NOW' }, lease.expires.getTime()] } })
       }),
-    async count(changes) {
-      const counters = await meta.findOneAndUpdate({ _id: 'counters' }, { $inc: changes }, { returnDocument: 'after' })
-      if (counters === null) throw new StorageUnavailable('MongoDB: the database is not migrated yet')
-      return counters
+    async writeFenced({ lease }, collection, operations) {
+      const result = await collection.bulkWrite(operations, { ordered: false }).catch((error) => {
+        // An upsert that does not find what is there finds its `_id` taken.
+        const isTaken =
+          error instanceof MongoBulkWriteError && [error.writeErrors].flat().some(({ code }) => code === DUPLICATE_KEY)
+        throw isTaken ? new LeaseLost(lease.name) : error
+      })
+      if (result.matchedCount + result.upsertedCount < operations.length) throw new LeaseLost(lease.name)
+    },
+    count,
+    async growing(changes, work) {
+      if (changes === 0) return work()
+      const result = await work().catch(async (error) => {
+        await count({ revision: changes }).catch(() => undefined)
+        throw error
+      })
+      await count({ revision: changes })
+      return result
     }
   }
 }

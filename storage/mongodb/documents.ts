@@ -1,8 +1,10 @@
-import type { AdapterState } from '../kit/contract.ts'
+import type { AdapterState, Circuit, Snapshot, Suspicion } from '../kit/contract.ts'
 import type { EncodedContent, EventLife } from '../kit/encode.ts'
 import type { Event } from '../kit/event.ts'
 import type { Reject } from '../kit/reject.ts'
-import type { Run } from '../kit/run.ts'
+import type { Run, RunKind } from '../kit/run.ts'
+
+// What may be left out came with version 2 of the schema: documents of version 1 stay as they are.
 
 /** An event as the API shows it, under `_id`, followed by what only the storage needs. */
 export interface EventDocument extends Omit<Event, 'id'> {
@@ -10,6 +12,8 @@ export interface EventDocument extends Omit<Event, 'id'> {
   /** A number of its own, for `OpenRun.met`. */
   seq: number
   fingerprint: string
+  /** See `WriteOptions.pieces`. */
+  piece?: string | null
   /** Of the run that wrote it last: an older one may not write it. */
   token: number
   /** When it ends, or starts where there is no end; instant and wall-clock time. */
@@ -17,14 +21,32 @@ export interface EventDocument extends Omit<Event, 'id'> {
   local_end: string
 }
 /** `token`: of its lease. */
-export type RunDocument = Omit<Run, 'id'> & { _id: string; token: number }
-export type RejectDocument = Omit<Reject, 'id'> & { _id: string }
+export type RunDocument = Omit<Run, 'id' | 'kind'> & { _id: string; token: number; kind?: RunKind }
+/** `token`: of the run that saw it last. */
+export type RejectDocument = Omit<Reject, 'id'> & { _id: string; token?: number }
 export interface SourceDocument {
   _id: string
   /** Of the last run that was opened: an older one may not write it. */
   token: number
   state: AdapterState | null
   last_success_at: string | null
+  snapshot_at?: string
+  circuit?: Circuit
+  suspicion?: Suspicion | null
+  /** Oldest first. In here, so that they change at once, and only by the holder of the newest token. */
+  snapshots?: Snapshot[]
+  /** How many runs ended how; see `totalKey`. */
+  totals?: Record<string, number>
+}
+/** A part of a body. The source's snapshots say whether it is kept. */
+export interface BodyDocument {
+  /** See `bodyId`. */
+  _id: string
+  source: string
+  run_id: string
+  token: number
+  size: number
+  data: Uint8Array
 }
 export interface LeaseDocument {
   _id: string
@@ -42,12 +64,12 @@ export interface MetaDocument {
   seq?: number
 }
 
-export const INTERNAL = { seq: 0, fingerprint: 0, token: 0, end: 0, local_end: 0 } as const
+export const INTERNAL = { seq: 0, fingerprint: 0, piece: 0, token: 0, end: 0, local_end: 0 } as const
 
 export function toDocument(
   { content, fingerprint }: EncodedContent,
   life: EventLife,
-  { seq, token }: { seq: number; token: number }
+  { seq, piece, token }: Required<Pick<EventDocument, 'seq' | 'piece' | 'token'>>
 ): EventDocument {
   const { id, ...rest } = content
   return {
@@ -56,6 +78,7 @@ export function toDocument(
     ...life,
     seq,
     fingerprint,
+    piece,
     token,
     end: content.ends_at ?? content.starts_at,
     local_end: content.end_date ?? content.start_date

@@ -1,21 +1,20 @@
 import { MongoServerError } from 'mongodb'
-import type { Lease, Storage } from '../kit/contract.ts'
+import type { Lease, RunTotal, Storage } from '../kit/contract.ts'
 import { LeaseLost } from '../kit/errors.ts'
 import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
-import { rejectId } from '../kit/rejects.ts'
 import type { Run } from '../kit/run.ts'
 import { NO_COUNTS } from '../kit/run.ts'
 import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 import { fromDocument, type RunDocument } from './documents.ts'
 
-type History = Pick<Storage, 'runs' | 'rejects' | 'sources' | 'openRun' | 'writeRejects' | 'closeRun' | 'prune'>
+type History = Pick<Storage, 'runs' | 'runTotals' | 'sources' | 'openRun' | 'closeRun' | 'prune'>
 
 /** By the lease that each run had: neither the clocks of several hosts nor one millisecond can put them out of order. */
 const NEWEST_RUN = { token: -1, _id: -1 } as const
 
-/** Runs, what they rejected, and what is known of their sources. */
-export function createHistory({ runs, rejects, sources, events, attempt, fenced, count }: Database): History {
+/** Runs, and what is known of their sources. */
+export function createHistory({ runs, sources, bodies, attempt, fenced, count }: Database): History {
   /** From here on no older run can write the source. */
   async function claimSource(source: string, { name, token }: Lease): Promise<void> {
     const fresh = { state: null, last_success_at: null }
@@ -26,6 +25,22 @@ export function createHistory({ runs, rejects, sources, events, attempt, fenced,
       if (error instanceof MongoServerError && error.code === DUPLICATE_KEY) throw new LeaseLost(name)
       throw error
     }
+  }
+
+  async function abandonRuns(source: string, token: number, finished_at: string): Promise<void> {
+    const open = { source, finished_at: null, token: { $lte: token } }
+    const abandoned = await runs.find(open, READ).toArray()
+    if (abandoned.length === 0) return
+    const end = { outcome: 'aborted', reason: 'abandoned' } as const
+    await runs.updateMany(open, { $set: { finished_at, ...end } })
+    const totals: Record<string, number> = {}
+    for (const { kind = 'fetch' } of abandoned) {
+      const key = totalKey({ kind, ...end })
+      totals[key] = (totals[key] ?? 0) + 1
+    }
+    await sources.updateOne({ _id: source, token }, { $set: { state: null }, $inc: totals })
+    // They may have ended between writing events and counting them.
+    await count({ revision: 1 })
   }
 
   return {
@@ -41,84 +56,69 @@ export function createHistory({ runs, rejects, sources, events, attempt, fenced,
         const { items, next } = toPage(rows, limit, (last) => [String(last.token), last._id])
         return { items: items.map(toRun), next }
       }),
-    rejects: (source, { limit, after }) =>
+    runTotals: () =>
       attempt(async () => {
-        const [last_seen_at, id] = (after ?? []) as [string, string]
-        const older = after && { $or: [{ last_seen_at: { $lt: last_seen_at } }, { last_seen_at, _id: { $lt: id } }] }
-        const rows = await rejects
-          .find({ source, ...older }, READ)
-          .sort({ last_seen_at: -1, _id: -1 })
-          .limit(limit + 1)
-          .toArray()
-        return toPage(
-          rows.map((row) => fromDocument(row)),
-          limit,
-          (last) => [last.last_seen_at, last.id]
-        )
+        const rows = await sources.find({}, { ...READ, projection: { totals: 1 } }).toArray()
+        return rows.flatMap(({ _id, totals = {} }) => toTotals(_id, totals))
       }),
     sources: () =>
       attempt(async () => {
-        const rows = await sources.find({}, READ).sort({ _id: 1 }).toArray()
-        return rows.map(({ _id, state, last_success_at }) => ({ source: _id, state, last_success_at }))
+        const rows = await sources
+          .find({}, { ...READ, projection: { snapshots: 0, totals: 0 } })
+          .sort({ _id: 1 })
+          .toArray()
+        return rows.map(({ _id, state, last_success_at, snapshot_at, circuit, suspicion }) => ({
+          source: _id,
+          state,
+          last_success_at,
+          snapshot_at: snapshot_at ?? null,
+          circuit: circuit ?? { failures: 0, retry_at: null },
+          suspicion: suspicion ?? null
+        }))
       }),
 
-    openRun: (source, lease) => {
-      const run = newRun(source, lease)
+    openRun: (source, lease, kind = 'fetch') => {
+      const run = newRun(source, lease, kind)
       return fenced(run, async () => {
+        const { token } = lease
         await claimSource(source, lease)
-        const end = { finished_at: run.started_at, outcome: 'aborted', reason: 'abandoned' } as const
-        const open = { source, finished_at: null, token: { $lt: lease.token } }
-        const { matchedCount } = await runs.updateMany(open, { $set: end })
-        if (matchedCount > 0) {
-          await sources.updateOne({ _id: source, token: lease.token }, { $set: { state: null } })
-          // It may have ended between writing events and counting them.
-          await count({ revision: 1 })
-        }
+        await abandonRuns(source, token, run.started_at)
+        const kept = (await sources.findOne({ _id: source }, READ))?.snapshots ?? []
+        await bodies.deleteMany({ source, run_id: { $nin: kept.map(({ run_id }) => run_id) }, token: { $lte: token } })
         await runs.insertOne({
           _id: run.id,
           source,
+          kind,
           started_at: run.started_at,
           finished_at: null,
           outcome: null,
           reason: null,
           detail: null,
           counts: NO_COUNTS,
-          token: lease.token
+          token
         })
         return run
       })
     },
 
-    writeRejects: (run, batch) =>
-      fenced(run, async () => {
-        const now = new Date().toISOString()
-        const ids = batch.map((reject) => rejectId(run.source, reject))
-        const known = new Map((await rejects.find({ _id: { $in: ids } }, READ).toArray()).map((row) => [row._id, row]))
-        const operations = batch.map((reject, i) => {
-          const before = known.get(ids[i]!)
-          const count = (before?.count ?? 0) + (before?.run_id === run.id ? 0 : 1)
-          const life = { first_seen_at: before?.first_seen_at ?? now, last_seen_at: now, count }
-          const replacement = { source: run.source, run_id: run.id, ...reject, ...life }
-          return { replaceOne: { filter: { _id: ids[i]! }, replacement, upsert: true } }
-        })
-        if (operations.length > 0) await rejects.bulkWrite(operations)
-        const eventIds = batch.map((reject) => reject.event_id).filter((id) => id !== null)
-        const filter = { _id: { $in: eventIds }, status: 'listed' } as const
-        const still = await events.find(filter, { ...READ, projection: { seq: 1 } }).toArray()
-        for (const { seq } of still) run.met.add(seq)
-      }),
-
     closeRun: (run, end) =>
       fenced(run, async () => {
         const finished_at = new Date().toISOString()
-        const { state, outcome, reason, detail, counts } = end
+        const { kind, source, lease } = run
+        const { state, circuit, suspicion, outcome, reason, detail, counts } = end
         const succeeded = outcome === 'complete' || outcome === 'unchanged'
-        const known = { ...(state !== undefined && { state }), ...(succeeded && { last_success_at: finished_at }) }
+        const known = {
+          ...(state !== undefined && { state }),
+          ...(circuit !== undefined && { circuit }),
+          ...(suspicion !== undefined && { suspicion }),
+          ...(kind === 'fetch' && end.readWhole && { snapshot_at: run.started_at }),
+          ...(kind === 'fetch' && succeeded && { last_success_at: finished_at })
+        }
         const { matchedCount } = await sources.updateOne(
-          { _id: run.source, token: run.lease.token },
-          { $set: { token: run.lease.token, ...known } }
+          { _id: source, token: lease.token },
+          { $set: { token: lease.token, ...known }, $inc: { [totalKey({ kind, outcome, reason })]: 1 } }
         )
-        if (matchedCount === 0) throw new LeaseLost(run.lease.name)
+        if (matchedCount === 0) throw new LeaseLost(lease.name)
         // It may have failed between writing events and counting them.
         if (!succeeded) await count({ revision: 1 })
         const closed = await runs.findOneAndUpdate(
@@ -131,26 +131,30 @@ export function createHistory({ runs, rejects, sources, events, attempt, fenced,
 
     prune: (keep) =>
       attempt(async () => {
-        for await (const { _id: source } of sources.find({}, READ)) {
+        for await (const { _id: source } of sources.find({}, { ...READ, projection: { _id: 1 } })) {
           const [run] = await runs.find({ source }, READ).sort(NEWEST_RUN).skip(keep.runs).limit(1).toArray()
-          if (run !== undefined) await runs.deleteMany({ source, token: { $lte: run.token } })
-          const old = await rejects
-            .find({ source }, { ...READ, projection: { last_seen_at: 1 } })
-            .sort({ last_seen_at: -1, _id: -1 })
-            .skip(keep.rejects)
-            .limit(1)
-            .toArray()
-          for (const { last_seen_at, _id } of old) {
-            await rejects.deleteMany({
-              source,
-              $or: [{ last_seen_at: { $lt: last_seen_at } }, { last_seen_at, _id: { $lte: _id } }]
-            })
-          }
+          if (run === undefined) continue
+          const { _id, token } = run
+          await runs.deleteMany({ source, $or: [{ token: { $lt: token } }, { token, _id: { $lte: _id } }] })
         }
       })
   }
 }
 
-function toRun({ token: _token, ...run }: RunDocument): Run {
-  return fromDocument(run)
+function toRun({ token: _token, kind = 'fetch', counts, ...run }: RunDocument): Run {
+  return { ...fromDocument(run), kind, counts: { ...NO_COUNTS, ...counts } }
+}
+
+type Ended = Omit<RunTotal, 'source' | 'runs'>
+
+/** Where in a source's document they are counted. */
+function totalKey({ kind, outcome, reason }: Ended): string {
+  return `totals.${kind}/${outcome}/${reason ?? ''}`
+}
+
+function toTotals(source: string, totals: Record<string, number>): RunTotal[] {
+  return Object.entries(totals).map(([key, runs]) => {
+    const [kind, outcome, reason] = key.split('/') as [Ended['kind'], Ended['outcome'], string]
+    return { source, kind, outcome, reason: (reason || null) as Ended['reason'], runs }
+  })
 }

@@ -4,13 +4,21 @@ import { createDatabase } from './database.ts'
 import { createEvents } from './events.ts'
 import { createHistory } from './history.ts'
 import { createLeases } from './leases.ts'
+import { createListing } from './listing.ts'
+import { createRejects } from './rejects.ts'
 import { createMigration } from './schema.ts'
+import { createSnapshots } from './snapshots.ts'
+import { createWrite } from './write.ts'
 
 export function createStorage(client: MongoClient, db: Db): Storage {
   const database = createDatabase(client, db)
   return {
     ...createEvents(database),
+    ...createWrite(database),
+    ...createListing(database),
     ...createHistory(database),
+    ...createRejects(database),
+    ...createSnapshots(database),
     ...createLeases(database),
     ...createMigration(database),
     close: () => client.close()

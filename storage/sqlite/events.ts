@@ -2,6 +2,7 @@ import type { EventPage, Missing, PageRequest, Storage, WriteOptions } from '../
 import { type EncodedContent, type EventLife, encodeContent, keepLast, nextLife } from '../kit/encode.ts'
 import type { Event } from '../kit/event.ts'
 import type { EventFilters } from '../kit/filters.ts'
+import { type Known, meetKnown } from '../kit/pieces.ts'
 import { streamPages } from '../kit/stream.ts'
 import type { Database } from './database.ts'
 import { selectEvents, toBlob, toSeconds } from './query.ts'
@@ -104,19 +105,12 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
       }),
 
     meetPieces: (opened, pieces) =>
-      fenced(opened, () => {
-        let duplicates = 0
-        const known = pieces.map(({ digest, ids }) => {
-          const rows = ids.map((id) => get('select seq, piece, listed from events where id = ?', toBlob(id)))
-          if (!rows.every((row) => row?.listed === 1 && row.piece === digest)) return false
-          for (const row of rows) {
-            if (opened.met.has(row!.seq as number)) duplicates++
-            opened.met.add(row!.seq as number)
-          }
-          return true
+      fenced(opened, () =>
+        meetKnown(opened.met, pieces, (id) => {
+          const known = get('select seq, piece, listed as isListed from events where id = ?', toBlob(id))
+          return known && { ...(known as unknown as Known), isListed: known.isListed === 1 }
         })
-        return { known, duplicates }
-      }),
+      ),
 
     missing: (opened, now) =>
       fenced(opened, () => {

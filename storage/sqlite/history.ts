@@ -1,5 +1,5 @@
 import type { SQLOutputValue } from 'node:sqlite'
-import type { AdapterState, RunTotal, Storage, Suspicion } from '../kit/contract.ts'
+import type { AdapterState, OpenRun, RunEnd, RunTotal, Storage, Suspicion } from '../kit/contract.ts'
 import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
 import type { Run } from '../kit/run.ts'
@@ -13,6 +13,25 @@ const NEWEST_RUN = 'token desc, id desc'
 
 /** Runs, and what is known of their sources. */
 export function createHistory({ get, all, run, attempt, transaction, fenced }: Database): History {
+  function finish({ id, source, kind }: Pick<OpenRun, 'id' | 'source' | 'kind'>, end: RunEnd, at: string): void {
+    run(
+      'update runs set finished_at = ?, outcome = ?, reason = ?, detail = ?, counts = ? where id = ?',
+      at,
+      end.outcome,
+      end.reason,
+      end.detail,
+      JSON.stringify(end.counts),
+      id
+    )
+    run(
+      'insert into run_totals values (?, ?, ?, ?, 1) on conflict do update set runs = runs + 1',
+      source,
+      kind,
+      end.outcome,
+      end.reason ?? ''
+    )
+  }
+
   return {
     runs: (source, { limit, after }) =>
       attempt(() => {
@@ -49,12 +68,10 @@ export function createHistory({ get, all, run, attempt, transaction, fenced }: D
       const opened = newRun(source, lease, kind)
       return fenced(opened, () => {
         run('insert into sources (name) values (?) on conflict do nothing', source)
-        const abandoned = run(
-          "update runs set finished_at = ?, outcome = 'aborted', reason = 'abandoned' where source = ? and finished_at is null",
-          opened.started_at,
-          source
-        )
-        if (abandoned.changes > 0) run('update sources set state = null where name = ?', source)
+        const abandoned = all('select id, source, kind from runs where source = ? and finished_at is null', source)
+        const end = { outcome: 'aborted', reason: 'abandoned', detail: null, counts: NO_COUNTS } as const
+        for (const row of abandoned) finish(row as unknown as OpenRun, end, opened.started_at)
+        if (abandoned.length > 0) run('update sources set state = null where name = ?', source)
         run('delete from bodies where source = ? and run_id not in (select run_id from snapshots)', source)
         run(
           'insert into runs (id, source, token, started_at, counts, kind) values (?, ?, ?, ?, ?, ?)',
@@ -83,22 +100,7 @@ export function createHistory({ get, all, run, attempt, transaction, fenced }: D
         }
         if (kind === 'fetch' && end.readWhole) set('snapshot_at', opened.started_at)
         if (kind === 'fetch' && ['complete', 'unchanged'].includes(end.outcome)) set('last_success_at', finished)
-        run(
-          'update runs set finished_at = ?, outcome = ?, reason = ?, detail = ?, counts = ? where id = ?',
-          finished,
-          end.outcome,
-          end.reason,
-          end.detail,
-          JSON.stringify(end.counts),
-          opened.id
-        )
-        run(
-          'insert into run_totals values (?, ?, ?, ?, 1) on conflict do update set runs = runs + 1',
-          source,
-          kind,
-          end.outcome,
-          end.reason ?? ''
-        )
+        finish(opened, end, finished)
         return toRun(get('select * from runs where id = ?', opened.id)!)
       }),
 
@@ -106,8 +108,8 @@ export function createHistory({ get, all, run, attempt, transaction, fenced }: D
       transaction(() => {
         for (const { name } of all('select name from sources')) {
           run(
-            `delete from runs where source = ?1 and token <
-             (select token from runs where source = ?1 order by ${NEWEST_RUN} limit 1 offset ?2)`,
+            `delete from runs where source = ?1 and (token, id) <
+             (select token, id from runs where source = ?1 order by ${NEWEST_RUN} limit 1 offset ?2)`,
             name as string,
             keep.runs - 1
           )

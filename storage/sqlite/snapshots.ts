@@ -21,6 +21,7 @@ export function createSnapshots({ get, all, run, attempt, fenced }: Database): S
       fenced(opened, () => {
         if (snapshot === null) return drop(opened.id)
         const { n } = get('select coalesce(sum(length(data)), 0) as n from bodies where run_id = ?', opened.id)!
+        if ((n as number) > keep.bytes) return drop(opened.id)
         run(
           'insert into snapshots values (?, ?, ?, ?, ?, ?, ?, ?)',
           opened.id,

@@ -1,19 +1,51 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FormatRegistry } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { EventPage, PageRequest, Storage } from '../../storage/kit/contract.ts'
+import { Bitmap } from '../../storage/kit/bitmap.ts'
+import type {
+  EventPage,
+  OpenRun,
+  PageRequest,
+  RunTotal,
+  SnapshotContent,
+  SourceState,
+  Storage,
+  WriteOptions
+} from '../../storage/kit/contract.ts'
 import { LeaseLost } from '../../storage/kit/errors.ts'
-import { type Event, EventSchema } from '../../storage/kit/event.ts'
+import { type Event, type EventContent, EventSchema } from '../../storage/kit/event.ts'
 import type { EventFilters } from '../../storage/kit/filters.ts'
-import { NO_COUNTS } from '../../storage/kit/run.ts'
-import { createStore, DRIVERS, endRun, ingest, makeEvent, startRun, type TestStore, whyNot } from './fixtures.ts'
+import { RejectSchema } from '../../storage/kit/reject.ts'
+import { rejectId } from '../../storage/kit/rejects.ts'
+import { NO_COUNTS, RUN_KINDS, RunSchema } from '../../storage/kit/run.ts'
+import {
+  createStore,
+  DRIVERS,
+  delistMissing,
+  endRun,
+  ingest,
+  makeEvent,
+  startRun,
+  type TestStore,
+  whyNot
+} from './fixtures.ts'
 
 FormatRegistry.Set('uuid', (text) => /^[0-9a-f-]{36}$/.test(text))
 FormatRegistry.Set('date-time', (text) => !Number.isNaN(Date.parse(text)))
 
 const ALL: EventFilters = { match: 'within' }
+const NOTHING = { created: 0, updated: 0, unchanged: 0, restored: 0, duplicates: 0 }
+/** A source at the start of its first run. */
+const FRESH: SourceState = {
+  source: 'demo',
+  state: null,
+  last_success_at: null,
+  snapshot_at: null,
+  circuit: { failures: 0, retry_at: null },
+  suspicion: null
+}
 const parse = (page: EventPage) => JSON.parse(`[${page.json}]`) as Event[]
 const find = async (storage: Storage, filters: EventFilters = ALL, page: PageRequest = { limit: 1000 }) =>
   parse(await storage.find(filters, page))
@@ -76,6 +108,7 @@ for (const driver of DRIVERS.keys()) {
           updated: 0,
           unchanged: 0,
           restored: 0,
+          duplicates: 0,
           delisted: 0
         })
         const [found] = await find(storage)
@@ -95,7 +128,7 @@ for (const driver of DRIVERS.keys()) {
         const before = await find(storage)
         await sleep(5)
         const counts = await ingest(storage, [makeEvent(1), makeEvent(2, { title: 'Other' }), makeEvent(3)])
-        expect(counts).toEqual({ created: 0, updated: 1, unchanged: 2, restored: 0, delisted: 0 })
+        expect(counts).toEqual({ created: 0, updated: 1, unchanged: 2, restored: 0, duplicates: 0, delisted: 0 })
         const after = await find(storage)
         expect(after[0]).toEqual(before[0])
         expect(after[2]).toEqual(before[2])
@@ -108,7 +141,7 @@ for (const driver of DRIVERS.keys()) {
         const events = Array.from({ length: 50 }, (_, i) => makeEvent(i))
         expect(await storage.write(run, events)).toMatchObject({ created: 50 })
         const revision = await storage.revision()
-        expect(await storage.write(run, events)).toEqual({ created: 0, updated: 0, unchanged: 50, restored: 0 })
+        expect(await storage.write(run, events)).toEqual({ ...NOTHING, duplicates: 50 })
         expect(await storage.revision()).toBe(revision)
         expect(await find(storage)).toHaveLength(50)
       })
@@ -136,7 +169,7 @@ for (const driver of DRIVERS.keys()) {
             Array.from({ length: 1000 }, (_, i) => makeEvent(i))
           )
         ).toMatchObject({ created: 1000 })
-        expect(await storage.write(run, [])).toEqual({ created: 0, updated: 0, unchanged: 0, restored: 0 })
+        expect(await storage.write(run, [])).toEqual(NOTHING)
       })
     })
 
@@ -155,6 +188,7 @@ for (const driver of DRIVERS.keys()) {
           updated: 0,
           unchanged: 1,
           restored: 1,
+          duplicates: 0,
           delisted: 0
         })
         const back = (await find(storage))[1]!
@@ -192,6 +226,276 @@ for (const driver of DRIVERS.keys()) {
         expect(await ingest(storage, [makeEvent(0)])).toMatchObject({ delisted: 1499 })
         const statuses = (await walk(storage, ALL, 1000)).map((event) => event.status)
         expect(statuses.filter((status) => status === 'listed')).toHaveLength(1)
+      })
+    })
+
+    describe('duplicates', () => {
+      it('are counted within a batch, and the last one counts', async () => {
+        const run = await startRun(storage)
+        const batch = [makeEvent(1, { title: 'First' }), makeEvent(2), makeEvent(1), makeEvent(1, { title: 'Last' })]
+        expect(await storage.write(run, batch)).toEqual({ ...NOTHING, created: 2, duplicates: 2 })
+        expect((await find(storage)).map((event) => event.title)).toEqual(['Last', 'Event 2'])
+        expect(run.met.size).toBe(2)
+      })
+
+      it('are counted across the batches of a run, and replace what was written', async () => {
+        await ingest(storage, [makeEvent(1), makeEvent(2)])
+        const run = await startRun(storage)
+        expect(await storage.write(run, [makeEvent(1), makeEvent(2)])).toEqual({ ...NOTHING, unchanged: 2 })
+        const again = [makeEvent(1, { title: 'Last' }), makeEvent(2), makeEvent(3)]
+        expect(await storage.write(run, again)).toEqual({ ...NOTHING, created: 1, duplicates: 2 })
+        expect((await find(storage)).map((event) => event.title)).toEqual(['Last', 'Event 2', 'Event 3'])
+        expect(run.met.size).toBe(3)
+        await endRun(storage, run)
+        const next = await startRun(storage)
+        expect(await storage.write(next, again)).toEqual({ ...NOTHING, unchanged: 3 })
+      })
+
+      it('are those that were met before they are written', async () => {
+        await ingest(storage, [makeEvent(1), makeEvent(2)])
+        const run = await startRun(storage)
+        await storage.meet(run, [makeEvent(1).id])
+        expect(await storage.write(run, [makeEvent(1), makeEvent(2)])).toEqual({
+          ...NOTHING,
+          unchanged: 1,
+          duplicates: 1
+        })
+      })
+    })
+
+    describe('meeting', () => {
+      it('keeps listed events listed, and no other', async () => {
+        await ingest(storage, [makeEvent(1), makeEvent(2), makeEvent(3)])
+        await ingest(storage, [makeEvent(1), makeEvent(2)])
+        const before = await find(storage)
+        const run = await startRun(storage)
+        await storage.meet(run, [makeEvent(1).id, makeEvent(3).id, randomUUID(), makeEvent(1).id])
+        await storage.meet(run, [])
+        expect(run.met.size).toBe(1)
+        expect(await find(storage)).toEqual(before)
+        expect(await delistMissing(storage, run)).toBe(1)
+        expect((await find(storage)).map((event) => event.status)).toEqual(['listed', 'delisted', 'delisted'])
+      })
+    })
+
+    describe('writing what is not said to be listed', () => {
+      const unlisted = { listed: false }
+
+      it('leaves delisted events delisted, with the time of it, and listed ones listed', async () => {
+        await ingest(storage, [makeEvent(1), makeEvent(2), makeEvent(3), makeEvent(4)])
+        await ingest(storage, [makeEvent(1), makeEvent(2)])
+        const before = await find(storage)
+        await sleep(5)
+        const run = await startRun(storage, 'demo', 'reparse')
+        const batch = [makeEvent(1, { title: 'x' }), makeEvent(2), makeEvent(3, { title: 'y' }), makeEvent(4)]
+        expect(await storage.write(run, batch, unlisted)).toEqual({ ...NOTHING, updated: 2, unchanged: 2 })
+        const after = await find(storage)
+        expect(after).toEqual([
+          { ...before[0], title: 'x', updated_at: after[0]!.updated_at },
+          before[1],
+          { ...before[2], title: 'y', updated_at: after[2]!.updated_at },
+          before[3]
+        ])
+        expect(after[2]!.updated_at > before[2]!.updated_at).toBe(true)
+        expect(after[2]!.delisted_at).toBe(before[2]!.delisted_at)
+        // Met are the listed ones: nothing is missing, and nothing of what is delisted counts as met.
+        expect(run.met.size).toBe(2)
+        expect(await delistMissing(storage, run)).toBe(0)
+      })
+
+      it('adds new events as delisted ones', async () => {
+        await ingest(storage, [makeEvent(1)])
+        const run = await startRun(storage, 'demo', 'redrive')
+        expect(await storage.write(run, [makeEvent(2)], unlisted)).toEqual({ ...NOTHING, created: 1 })
+        expect(await storage.write(run, [makeEvent(2)], unlisted)).toEqual({ ...NOTHING, unchanged: 1 })
+        expect(run.met.size).toBe(0)
+        const added = (await storage.get(makeEvent(2).id))!
+        expect(added).toMatchObject({ status: 'delisted', ever_online: true })
+        expect(added.first_seen_at).toBe(added.delisted_at)
+        expect([...Value.Errors(EventSchema, added)]).toEqual([])
+        // The one that is listed is missing, the new one is not.
+        expect((await storage.missing(run, '2024-01-01T00:00:00Z')).all).toHaveLength(1)
+        await endRun(storage, run)
+        await sleep(2)
+        expect(await ingest(storage, [makeEvent(1), makeEvent(2)])).toMatchObject({ unchanged: 1, restored: 1 })
+        const back = (await storage.get(makeEvent(2).id))!
+        expect(back).toEqual({ ...added, status: 'listed', delisted_at: null, updated_at: back.updated_at })
+      })
+
+      it('grows the revision with what changed alone', async () => {
+        await ingest(storage, [makeEvent(1)])
+        const run = await startRun(storage)
+        const revision = await storage.revision()
+        await storage.write(run, [makeEvent(1)], unlisted)
+        expect(await storage.revision()).toBe(revision)
+        await storage.write(run, [makeEvent(2)], unlisted)
+        expect(await storage.revision()).toBeGreaterThan(revision)
+      })
+    })
+
+    describe('pieces', () => {
+      const [one, two, three] = [makeEvent(1), makeEvent(2), makeEvent(3)]
+      const from = (...pieces: [EventContent, string][]) => ({
+        pieces: new Map(pieces.map(([event, piece]) => [event.id, piece]))
+      })
+      const A = { digest: 'a', ids: [one.id, two.id] }
+      const B = { digest: 'b', ids: [three.id] }
+      /** A run that found these events in pieces A and B. */
+      const readAll = async () => {
+        const run = await startRun(storage)
+        await storage.write(run, [one, two, three], from([one, 'a'], [two, 'a'], [three, 'b']))
+        await endRun(storage, run)
+      }
+
+      it('are known when all of their events were last written from just them, and pass for met then', async () => {
+        await readAll()
+        const revision = await storage.revision()
+        const run = await startRun(storage)
+        const changed = { ...B, digest: 'changed' }
+        const grown = { digest: 'a', ids: [one.id, two.id, randomUUID()] }
+        expect(await storage.meetPieces(run, [changed, grown])).toEqual({ known: [false, false], duplicates: 0 })
+        expect(run.met.size).toBe(0)
+        expect(await storage.meetPieces(run, [A, changed])).toEqual({ known: [true, false], duplicates: 0 })
+        expect(run.met.size).toBe(2)
+        expect(await storage.meetPieces(run, [])).toEqual({ known: [], duplicates: 0 })
+        expect(await storage.revision()).toBe(revision)
+        expect(await delistMissing(storage, run)).toBe(1)
+        expect((await find(storage)).map((event) => event.status)).toEqual(['listed', 'listed', 'delisted'])
+      })
+
+      it('are kept of events that are the same, which is no change', async () => {
+        await ingest(storage, [one, two])
+        const before = await find(storage)
+        const revision = await storage.revision()
+        await sleep(5)
+        const run = await startRun(storage)
+        expect(await storage.meetPieces(run, [A])).toMatchObject({ known: [false] })
+        const written = await storage.write(run, [one, two], from([one, 'a'], [two, 'a']))
+        expect(written).toEqual({ ...NOTHING, unchanged: 2 })
+        await endRun(storage, run)
+        expect(await storage.revision()).toBe(revision)
+        expect(await find(storage)).toEqual(before)
+        const next = await startRun(storage)
+        expect(await storage.meetPieces(next, [A])).toEqual({ known: [true], duplicates: 0 })
+      })
+
+      it('are not known any more when one of their events was written from another, or from none', async () => {
+        const pieces: [WriteOptions | undefined, EventContent][] = [
+          [from([two, 'c']), two],
+          [undefined, two],
+          [from([two, 'c']), makeEvent(2, { title: 'x' })],
+          [undefined, makeEvent(2, { title: 'y' })],
+          [{ listed: false }, makeEvent(2, { title: 'z' })]
+        ]
+        for (const [options, event] of pieces) {
+          await readAll()
+          const run = await startRun(storage)
+          await storage.write(run, [event], options)
+          expect(await storage.meetPieces(run, [A, B])).toEqual({ known: [false, true], duplicates: 0 })
+          await endRun(storage, run)
+        }
+      })
+
+      it('are not known while one of their events is delisted', async () => {
+        await readAll()
+        await ingest(storage, [two])
+        const run = await startRun(storage)
+        expect(await storage.meetPieces(run, [A, B])).toEqual({ known: [false, false], duplicates: 0 })
+        expect(run.met.size).toBe(0)
+      })
+
+      it('may hold no event', async () => {
+        const run = await startRun(storage)
+        expect(await storage.meetPieces(run, [{ digest: 'a', ids: [] }])).toEqual({ known: [true], duplicates: 0 })
+      })
+
+      it('count events as duplicates that were met before', async () => {
+        await readAll()
+        const run = await startRun(storage)
+        await storage.meet(run, [one.id])
+        expect(await storage.meetPieces(run, [A, B])).toEqual({ known: [true, true], duplicates: 1 })
+        expect(await storage.meetPieces(run, [A, { digest: 'b', ids: [three.id, three.id] }])).toEqual({
+          known: [true, true],
+          duplicates: 4
+        })
+        expect(run.met.size).toBe(3)
+        expect(await storage.write(run, [one])).toEqual({ ...NOTHING, duplicates: 1 })
+      })
+
+      it('are unknown after an unknown one with an event of theirs, so that the last one is written last', async () => {
+        await readAll()
+        const run = await startRun(storage)
+        const changed = { digest: 'c', ids: [three.id, randomUUID()] }
+        expect(await storage.meetPieces(run, [changed, A, B])).toEqual({ known: [false, true, false], duplicates: 0 })
+        expect(await storage.meetPieces(run, [B, changed])).toEqual({ known: [true, false], duplicates: 0 })
+      })
+    })
+
+    describe('what is missing', () => {
+      const at = (day: number) => `2024-05-0${day}T20:00:00`
+      const events = [1, 2, 3, 4].map((day) => makeEvent(day, { start_date: at(day) }))
+      const [one, , three, four] = events as [EventContent, EventContent, EventContent, EventContent]
+
+      it('is what is listed and was not met, and of that what starts in the future', async () => {
+        await ingest(storage, events)
+        await ingest(storage, [makeEvent(5, { source: 'other', start_date: at(9) })], { source: 'other' })
+        const run = await startRun(storage)
+        await storage.write(run, [three])
+        // What starts just now is not in the future.
+        const missing = await storage.missing(run, `${at(2)}Z`)
+        expect(missing).toMatchObject({ all: { length: 3 }, future: { length: 1 }, listedFuture: 2 })
+        expect(missing.all).toContain(missing.future[0])
+        expect(missing.all.filter((number) => run.met.has(number))).toEqual([])
+        expect(await storage.delist(run, missing.future)).toBe(1)
+        expect((await storage.get(four.id))!.status).toBe('delisted')
+        expect(await storage.missing(run, `${at(2)}Z`)).toMatchObject({
+          all: { length: 2 },
+          future: { length: 0 },
+          listedFuture: 1
+        })
+      })
+
+      it('is nothing where all were met or none is known', async () => {
+        const nothing = { all: [], future: [], listedFuture: 0 }
+        const first = await startRun(storage)
+        expect(await storage.missing(first, `${at(1)}Z`)).toEqual(nothing)
+        await endRun(storage, first)
+        await ingest(storage, events)
+        const run = await startRun(storage)
+        await storage.write(run, events)
+        expect((await storage.missing(run, `${at(1)}Z`)).all).toEqual([])
+      })
+
+      it('is delisted only where it is listed and was not met, of the own source', async () => {
+        await ingest(storage, events)
+        await ingest(storage, [makeEvent(5, { source: 'other' })], { source: 'other' })
+        const other = await startRun(storage, 'other')
+        const foreign = (await storage.missing(other, `${at(1)}Z`)).all
+        expect(foreign).toHaveLength(1)
+        const earlier = await startRun(storage)
+        const numbers = (await storage.missing(earlier, `${at(1)}Z`)).all
+        await endRun(storage, earlier)
+        await ingest(storage, events.slice(0, 3))
+        const gone = await storage.get(four.id)
+
+        const run = await startRun(storage, 'demo', 'confirm')
+        await storage.write(run, [one])
+        await sleep(2)
+        const revision = await storage.revision()
+        expect(await storage.delist(run, [...numbers, ...foreign, 1e9])).toBe(2)
+        expect(await storage.revision()).toBeGreaterThan(revision)
+        expect((await find(storage)).map((event) => [event.event_id, event.status])).toEqual([
+          ['e1', 'listed'],
+          ['e2', 'delisted'],
+          ['e3', 'delisted'],
+          ['e4', 'delisted'],
+          ['e5', 'listed']
+        ])
+        expect(await storage.get(four.id)).toEqual(gone)
+        const after = await storage.revision()
+        expect(await storage.delist(run, numbers)).toBe(0)
+        expect(await storage.delist(run, [])).toBe(0)
+        expect(await storage.revision()).toBe(after)
       })
     })
 
@@ -396,6 +700,7 @@ for (const driver of DRIVERS.keys()) {
           {
             id: run.id,
             source: 'demo',
+            kind: 'fetch',
             started_at: run.started_at,
             finished_at: null,
             outcome: null,
@@ -445,12 +750,12 @@ for (const driver of DRIVERS.keys()) {
       it("keeps a source's state and its last success", async () => {
         expect(await storage.sources()).toEqual([])
         const run = await startRun(storage)
-        expect(await storage.sources()).toEqual([{ source: 'demo', state: null, last_success_at: null }])
+        expect(await storage.sources()).toEqual([FRESH])
         const end = { reason: null, detail: null, counts: NO_COUNTS }
         const first = await storage.closeRun(run, { ...end, outcome: 'complete', state: { etag: '"1"', digest: null } })
         await storage.releaseLease(run.lease)
         expect(await storage.sources()).toEqual([
-          { source: 'demo', state: { etag: '"1"', digest: null }, last_success_at: first.finished_at }
+          { ...FRESH, state: { etag: '"1"', digest: null }, last_success_at: first.finished_at }
         ])
         const failing = await startRun(storage)
         await storage.closeRun(failing, { ...end, outcome: 'failed', reason: 'dns' })
@@ -462,6 +767,144 @@ for (const driver of DRIVERS.keys()) {
         expect(await storage.sources()).toMatchObject([
           { state: { etag: '"1"' }, last_success_at: unchanged.finished_at }
         ])
+      })
+    })
+
+    describe('kinds of runs', () => {
+      it('are recorded', async () => {
+        for (const kind of RUN_KINDS) {
+          const run = await startRun(storage, 'demo', kind)
+          expect(run.kind).toBe(kind)
+          expect(await endRun(storage, run)).toMatchObject({ id: run.id, kind })
+          await sleep(2)
+        }
+        const { items } = await storage.runs('demo', { limit: 10 })
+        expect(items.map((run) => run.kind)).toEqual(RUN_KINDS.toReversed())
+        for (const run of items) expect([...Value.Errors(RunSchema, run)]).toEqual([])
+      })
+
+      it('decide what is known of the source: only a fetch can make it fresh', async () => {
+        for (const kind of RUN_KINDS.filter((kind) => kind !== 'fetch')) {
+          await endRun(storage, await startRun(storage, 'demo', kind), { readWhole: true })
+          await endRun(storage, await startRun(storage, 'demo', kind), { outcome: 'unchanged' })
+          expect(await storage.sources()).toEqual([FRESH])
+        }
+        const run = await startRun(storage)
+        const { finished_at } = await endRun(storage, run, { readWhole: true })
+        const known = { ...FRESH, snapshot_at: run.started_at, last_success_at: finished_at }
+        expect(await storage.sources()).toEqual([known])
+        await sleep(2)
+        await endRun(storage, await startRun(storage, 'demo', 'reparse'), { readWhole: true })
+        expect(await storage.sources()).toEqual([known])
+      })
+
+      it('may follow one another under one lease', async () => {
+        const first = await startRun(storage)
+        await storage.closeRun(first, { outcome: 'complete', reason: null, detail: null, counts: NO_COUNTS })
+        await sleep(2)
+        const open = await storage.openRun('demo', first.lease, 'reparse')
+        await sleep(2)
+        const last = await storage.openRun('demo', first.lease, 'reparse')
+        expect((await storage.runs('demo', { limit: 10 })).items).toMatchObject([
+          { id: last.id, outcome: null },
+          { id: open.id, outcome: 'aborted', reason: 'abandoned' },
+          { id: first.id, outcome: 'complete' }
+        ])
+        await storage.prune({ runs: 2 })
+        expect((await storage.runs('demo', { limit: 10 })).items.map((run) => run.id)).toEqual([last.id, open.id])
+      })
+    })
+
+    describe('what is known of a source', () => {
+      it('has the start of the last run that read a whole snapshot, whatever became of it', async () => {
+        const suspicious = await startRun(storage)
+        await endRun(storage, suspicious, { outcome: 'suspicious', reason: 'vanished', readWhole: true })
+        const known = { ...FRESH, snapshot_at: suspicious.started_at }
+        expect(await storage.sources()).toEqual([known])
+        await sleep(2)
+        await endRun(storage, await startRun(storage), { outcome: 'partial', reason: 'truncated' })
+        await endRun(storage, await startRun(storage), { outcome: 'partial', reason: 'truncated', readWhole: false })
+        expect(await storage.sources()).toEqual([known])
+        const unchanged = await endRun(storage, await startRun(storage), { outcome: 'unchanged' })
+        expect(await storage.sources()).toEqual([{ ...known, last_success_at: unchanged.finished_at }])
+      })
+
+      it('has the circuit and the suspicion that were given last', async () => {
+        const circuit = { failures: 3, retry_at: '2024-05-01T00:00:00.000Z' }
+        const run = await startRun(storage)
+        const met = new Bitmap()
+        for (const number of [1, 70_000]) met.add(number)
+        const suspicion = { run_id: run.id, missing: 2, future_missing: 1, future_listed: 9, numbers: met.encode() }
+        await endRun(storage, run, { outcome: 'suspicious', reason: 'vanished', circuit, suspicion })
+        const known = { ...FRESH, circuit, suspicion }
+        expect(await storage.sources()).toEqual([known])
+        await endRun(storage, await startRun(storage), { outcome: 'failed', reason: 'dns' })
+        expect(await storage.sources()).toEqual([known])
+        await endRun(storage, await startRun(storage), { outcome: 'failed', reason: 'dns', suspicion: null })
+        expect(await storage.sources()).toEqual([{ ...known, suspicion: null }])
+        const closed = { failures: 0, retry_at: null }
+        await endRun(storage, await startRun(storage), { outcome: 'failed', reason: 'dns', circuit: closed })
+        expect(await storage.sources()).toEqual([FRESH])
+      })
+
+      it('outlives a run that nobody closed, but for the state', async () => {
+        const circuit = { failures: 1, retry_at: null }
+        const run = await startRun(storage)
+        const suspicion = { run_id: run.id, missing: 2, future_missing: 1, future_listed: 9, numbers: '{}' }
+        const { finished_at } = await endRun(storage, run, {
+          state: { etag: '1' },
+          circuit,
+          suspicion,
+          readWhole: true
+        })
+        await storage.releaseLease((await startRun(storage)).lease)
+        await startRun(storage)
+        const known = { snapshot_at: run.started_at, last_success_at: finished_at, circuit, suspicion }
+        expect(await storage.sources()).toEqual([{ ...FRESH, ...known }])
+      })
+    })
+
+    describe('totals of runs', () => {
+      const total = (changes: Partial<RunTotal>): RunTotal => ({
+        source: 'demo',
+        kind: 'fetch',
+        outcome: 'complete',
+        reason: null,
+        runs: 1,
+        ...changes
+      })
+      const byText = (totals: RunTotal[]) => totals.map((one) => JSON.stringify(total(one))).sort()
+
+      it('add up, and survive pruning', async () => {
+        expect(await storage.runTotals()).toEqual([])
+        const failed = { outcome: 'failed', reason: 'dns' } as const
+        for (const end of [{}, failed, {}, { ...failed, reason: 'tls' as const }, failed, {}]) {
+          await endRun(storage, await startRun(storage), end)
+        }
+        await endRun(storage, await startRun(storage, 'demo', 'reparse'))
+        await endRun(storage, await startRun(storage, 'other'))
+        const expected = [
+          total({ runs: 3 }),
+          total({ ...failed, runs: 2 }),
+          total({ ...failed, reason: 'tls' }),
+          total({ kind: 'reparse' }),
+          total({ source: 'other' })
+        ]
+        expect(byText(await storage.runTotals())).toEqual(byText(expected))
+        await storage.prune({ runs: 1 })
+        expect((await storage.runs('demo', { limit: 10 })).items).toHaveLength(1)
+        expect(byText(await storage.runTotals())).toEqual(byText(expected))
+      })
+
+      it('have those that nobody closed', async () => {
+        for (const kind of ['fetch', 'redrive', 'fetch'] as const) {
+          await storage.releaseLease((await startRun(storage, 'demo', kind)).lease)
+        }
+        await startRun(storage)
+        const end = { outcome: 'aborted', reason: 'abandoned' } as const
+        expect(byText(await storage.runTotals())).toEqual(
+          byText([total({ ...end, runs: 2 }), total({ ...end, kind: 'redrive' })])
+        )
       })
     })
 
@@ -505,15 +948,13 @@ for (const driver of DRIVERS.keys()) {
 
       it('keeps one once, however often it comes', async () => {
         const first = await startRun(storage)
-        await storage.writeRejects(first, [reject('<a/>')])
-        await storage.writeRejects(first, [reject('<a/>')])
+        await storage.writeRejects(first, [reject('<a/>')], 10)
+        await storage.writeRejects(first, [reject('<a/>')], 10)
         await endRun(storage, first)
         await sleep(2)
         const second = await startRun(storage)
-        await storage.writeRejects(second, [
-          { ...reject('<a/>'), path: '/eventList/output/base_event[9]/event[1]' },
-          reject('<b/>')
-        ])
+        const moved = { ...reject('<a/>'), path: '/eventList/output/base_event[9]/event[1]' }
+        await storage.writeRejects(second, [moved, reject('<b/>')], 10)
         const { items } = await storage.rejects('demo', { limit: 10 })
         expect(items).toHaveLength(2)
         const again = items.find((item) => item.raw === '<a/>')!
@@ -531,7 +972,7 @@ for (const driver of DRIVERS.keys()) {
       it('lists the last seen first, page by page', async () => {
         for (const i of [0, 1, 2, 3, 4]) {
           const run = await startRun(storage)
-          await storage.writeRejects(run, [reject(`<r${i}/>`)])
+          await storage.writeRejects(run, [reject(`<r${i}/>`)], 10)
           await endRun(storage, run)
           await sleep(2)
         }
@@ -548,44 +989,209 @@ for (const driver of DRIVERS.keys()) {
         expect((await storage.rejects('other', { limit: 3 })).items).toEqual([])
       })
 
-      it('keeps the event listed whose record it was', async () => {
-        const [one, two] = [makeEvent(1), makeEvent(2)]
-        await ingest(storage, [one, two])
+      it('keeps as many as it is told, of each source the last seen ones', async () => {
+        const other = await startRun(storage, 'other')
+        await storage.writeRejects(other, [reject('<other/>')], 3)
+        const raws = async () => (await storage.rejects('demo', { limit: 10 })).items.map((item) => item.raw)
         const run = await startRun(storage)
-        await storage.writeRejects(run, [reject('<broken/>', one.id), reject('<unknown/>', randomUUID())])
-        expect(await storage.delist(run)).toBe(1)
-        expect((await find(storage)).map((event) => event.status)).toEqual(['listed', 'delisted'])
+        for (const i of [0, 1, 2, 3, 4, 1]) {
+          await storage.writeRejects(run, [reject(`<r${i}/>`)], 3)
+          await sleep(2)
+        }
+        expect(await raws()).toEqual(['<r1/>', '<r4/>', '<r3/>'])
+        await storage.writeRejects(
+          run,
+          ['a', 'b', 'c', 'd', 'e'].map((raw) => reject(raw)),
+          3
+        )
+        expect(await raws()).toHaveLength(3)
+        expect((await raws()).every((raw) => raw.length === 1)).toBe(true)
+        await storage.writeRejects(run, [], 1)
+        expect(await raws()).toHaveLength(1)
+        expect((await storage.rejects('other', { limit: 10 })).items).toHaveLength(1)
+      })
+
+      it('keeps the last of two that are the same in one batch, and counts it once', async () => {
+        const run = await startRun(storage)
+        await storage.writeRejects(run, [reject('<a/>'), { ...reject('<a/>'), path: '/last' }], 10)
+        const { items } = await storage.rejects('demo', { limit: 10 })
+        expect(items).toMatchObject([{ raw: '<a/>', path: '/last', count: 1 }])
+        expect([...Value.Errors(RejectSchema, items[0])]).toEqual([])
+        expect(Object.keys(items[0]!).sort()).toEqual(Object.keys(RejectSchema.properties).sort())
+      })
+
+      it('deletes by id, of the own source alone', async () => {
+        const other = await startRun(storage, 'other')
+        await storage.writeRejects(other, [reject('<a/>')], 10)
+        const run = await startRun(storage)
+        await storage.writeRejects(run, [reject('<a/>'), reject('<b/>'), reject('<c/>')], 10)
+        const foreign = (await storage.rejects('other', { limit: 10 })).items[0]!
+        const { items } = await storage.rejects('demo', { limit: 10 })
+        const gone = items.filter((item) => item.raw !== '<b/>').map((item) => item.id)
+        await storage.deleteRejects(run, [...gone, foreign.id, 'nobody'])
+        await storage.deleteRejects(run, [])
+        expect((await storage.rejects('demo', { limit: 10 })).items.map((item) => item.raw)).toEqual(['<b/>'])
+        expect((await storage.rejects('other', { limit: 10 })).items).toEqual([foreign])
+        // It comes back as a new one.
+        await storage.writeRejects(run, [reject('<a/>')], 10)
+        const back = (await storage.rejects('demo', { limit: 10 })).items.find((item) => item.raw === '<a/>')
+        expect(back).toMatchObject({ count: 1 })
+      })
+
+      it('keeps no event listed by itself', async () => {
+        await ingest(storage, [makeEvent(1)])
+        const run = await startRun(storage)
+        await storage.writeRejects(run, [reject('<broken/>', makeEvent(1).id)], 10)
+        expect(await delistMissing(storage, run)).toBe(1)
       })
     })
 
-    it('does not take a reject of a delisted event for one of those that are listed', async () => {
-      await ingest(storage, [makeEvent(1), makeEvent(2), makeEvent(3)])
-      await ingest(storage, [makeEvent(1), makeEvent(2)])
-      const run = await startRun(storage)
-      await storage.write(run, [makeEvent(1)])
-      await storage.writeRejects(run, [{ reason: 'r', path: '/', raw: 'x', event_id: makeEvent(3).id }])
-      expect(await storage.delist(run)).toBe(1)
-      expect((await find(storage)).map((event) => event.status)).toEqual(['listed', 'delisted', 'delisted'])
-    })
-
     describe('pruning', () => {
-      it('keeps the newest runs and rejects of each source, and all events', async () => {
+      it('keeps the newest runs of each source, and all events and rejects', async () => {
         await ingest(storage, [makeEvent(1)])
+        const ids: string[] = []
         for (let i = 0; i < 5; i++) {
           const run = await startRun(storage)
-          await storage.writeRejects(run, [{ reason: 'r', path: '/', raw: String(i), event_id: null }])
+          ids.unshift(run.id)
+          await storage.writeRejects(run, [{ reason: 'r', path: '/', raw: String(i), event_id: null }], 10)
           await endRun(storage, run)
-          await sleep(2)
         }
         await endRun(storage, await startRun(storage, 'other'))
-        await storage.prune({ runs: 2, rejects: 3 })
-        expect((await storage.runs('demo', { limit: 10 })).items).toHaveLength(2)
+        await storage.prune({ runs: 2 })
+        const kept = async () => (await storage.runs('demo', { limit: 10 })).items.map((run) => run.id)
+        expect(await kept()).toEqual(ids.slice(0, 2))
+        await storage.prune({ runs: 2 })
+        expect(await kept()).toEqual(ids.slice(0, 2))
         expect((await storage.runs('other', { limit: 10 })).items).toHaveLength(1)
-        expect((await storage.rejects('demo', { limit: 10 })).items.map((item) => item.raw)).toEqual(['4', '3', '2'])
+        expect((await storage.rejects('demo', { limit: 10 })).items).toHaveLength(5)
         expect(await find(storage)).toHaveLength(1)
       })
     })
 
+    describe('snapshots', () => {
+      const KEEP = { count: 3, bytes: 1e9 }
+      const content = (body: Uint8Array): SnapshotContent => ({
+        digest: hash('sha256', body, 'hex'),
+        charset: null,
+        bytes: body.length
+      })
+      const read = async (runId: string) => {
+        const parts: Uint8Array[] = []
+        for await (const part of storage.readBody(runId)) parts.push(part)
+        return parts.map((part) => Buffer.from(part))
+      }
+      /** A run that reads a body of these parts and keeps it. */
+      const keep = async (
+        parts: Uint8Array[],
+        { source = 'demo', ...most }: { source?: string } & typeof KEEP = KEEP
+      ) => {
+        const run = await startRun(storage, source)
+        for (const [i, part] of parts.entries()) await storage.writeBody(run, i, part)
+        await storage.keepSnapshot(run, content(Buffer.concat(parts)), most)
+        await endRun(storage, run)
+        return run.id
+      }
+      const ids = async (source = 'demo') => (await storage.snapshots(source)).map((snapshot) => snapshot.run_id)
+
+      it('come back byte for byte, in their parts, oldest first', async () => {
+        const every = Uint8Array.from({ length: 256 }, (_, byte) => byte)
+        // A part of a larger buffer, parts of the greatest length, and one of a single byte.
+        const large = new Uint8Array(2e6 + 1).map((_, i) => (i * 7) % 251)
+        const parts = [every.subarray(3, 250), large.subarray(0, 1e6), large.subarray(1e6, 2e6), large.subarray(2e6)]
+        const first = await keep([Buffer.from('<a/>')])
+        const second = await keep(parts)
+        expect(await storage.snapshots('demo')).toEqual([
+          {
+            run_id: first,
+            ...content(Buffer.from('<a/>')),
+            size: 4,
+            kept_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+          },
+          { run_id: second, ...content(Buffer.concat(parts)), size: 2e6 + 248, kept_at: expect.any(String) }
+        ])
+        const back = await read(second)
+        expect(back.map((part) => part.length)).toEqual(parts.map((part) => part.length))
+        expect(hash('sha256', Buffer.concat(back), 'hex')).toBe(content(Buffer.concat(parts)).digest)
+        expect(await read(first)).toEqual([Buffer.from('<a/>')])
+        expect(await storage.snapshots('nobody')).toEqual([])
+        expect(await read(randomUUID())).toEqual([])
+      })
+
+      it('come back in the order of their parts, however many there are and in whatever order they came', async () => {
+        const run = await startRun(storage)
+        const order = Array.from({ length: 12 }, (_, i) => (i * 5) % 12)
+        for (const part of order) await storage.writeBody(run, part, Buffer.from([part]))
+        await storage.keepSnapshot(run, { digest: 'd', charset: 'utf-16le', bytes: 999 }, KEEP)
+        expect(Buffer.concat(await read(run.id))).toEqual(Buffer.from(order.toSorted((a, b) => a - b)))
+        expect(await storage.snapshots('demo')).toMatchObject([
+          { digest: 'd', charset: 'utf-16le', bytes: 999, size: 12 }
+        ])
+      })
+
+      it('can have no parts', async () => {
+        const id = await keep([])
+        expect(await storage.snapshots('demo')).toMatchObject([{ run_id: id, bytes: 0, size: 0 }])
+        expect(await read(id)).toEqual([])
+      })
+
+      it('replace the oldest ones beyond a number, of each source', async () => {
+        const other = await keep([Buffer.from('other')], { ...KEEP, source: 'other' })
+        const kept: string[] = []
+        for (const i of [0, 1, 2, 3, 4]) kept.push(await keep([Buffer.from(`body ${i}`)]))
+        expect(await ids()).toEqual(kept.slice(2))
+        expect(await read(kept[1]!)).toEqual([])
+        expect(await read(kept[2]!)).toEqual([Buffer.from('body 2')])
+        expect(await ids('other')).toEqual([other])
+        const last = await keep([Buffer.from('last')], { ...KEEP, count: 1 })
+        expect(await ids()).toEqual([last])
+        for (const id of kept) expect(await read(id)).toEqual([])
+        expect(await read(other)).toEqual([Buffer.from('other')])
+        await keep([Buffer.from('none')], { ...KEEP, count: 0 })
+        expect(await ids()).toEqual([])
+      })
+
+      it('replace the oldest ones beyond a number of bytes, and none where they alone have more', async () => {
+        const small = { count: 10, bytes: 100 }
+        const body = (size: number) => [Buffer.alloc(size / 2, 1), Buffer.alloc(size / 2, 2)]
+        const kept = [await keep(body(40), small), await keep(body(40), small)]
+        kept.push(await keep(body(20), small))
+        expect(await ids()).toEqual(kept)
+        kept.push(await keep(body(2), small))
+        expect(await ids()).toEqual(kept.slice(1))
+        kept.push(await keep(body(80), small))
+        expect(await ids()).toEqual(kept.slice(3))
+        const tooLarge = await keep(body(102), small)
+        expect(await ids()).toEqual(kept.slice(3))
+        expect(await read(tooLarge)).toEqual([])
+        kept.push(await keep(body(100), small))
+        expect(await ids()).toEqual(kept.slice(5))
+        for (const id of kept.slice(0, 5)) expect(await read(id)).toEqual([])
+        expect(Buffer.concat(await read(kept[5]!))).toHaveLength(100)
+      })
+
+      it('are not kept without a word of what they are', async () => {
+        const kept = await keep([Buffer.from('kept')])
+        const run = await startRun(storage)
+        for (const part of [0, 1]) await storage.writeBody(run, part, Buffer.from('part'))
+        await storage.keepSnapshot(run, null, KEEP)
+        expect(await read(run.id)).toEqual([])
+        expect(await ids()).toEqual([kept])
+        expect(await read(kept)).toEqual([Buffer.from('kept')])
+      })
+
+      it('leave nothing of a run that broke off, once the next one is opened', async () => {
+        const kept = await keep([Buffer.from('kept')])
+        const run = await startRun(storage)
+        await storage.writeBody(run, 0, Buffer.from('left'))
+        const other = await startRun(storage, 'other')
+        await storage.writeBody(other, 0, Buffer.from('under way'))
+        await storage.releaseLease(run.lease)
+        await startRun(storage)
+        expect(await read(run.id)).toEqual([])
+        expect(await read(kept)).toEqual([Buffer.from('kept')])
+        expect(await read(other.id)).toEqual([Buffer.from('under way')])
+      })
+    })
     describe('leases', () => {
       it('are held by one at a time, and raise their token with every take', async () => {
         const first = (await storage.takeLease('job', 'a', 60_000))!
@@ -621,41 +1227,80 @@ for (const driver of DRIVERS.keys()) {
     })
 
     describe('fencing', () => {
+      const seen = async () => ({
+        events: await find(storage),
+        revision: await storage.revision(),
+        rejects: (await storage.rejects('demo', { limit: 10 })).items,
+        sources: await storage.sources(),
+        runs: (await storage.runs('demo', { limit: 10 })).items,
+        totals: await storage.runTotals(),
+        snapshots: await storage.snapshots('demo')
+      })
+      const raw = { reason: 'r', path: '/', raw: 'raw', event_id: null }
+      const snapshot = { digest: 'd', charset: null, bytes: 4 }
+      const keep = { count: 1, bytes: 1000 }
+      const circuit = { failures: 9, retry_at: null }
+      /** Everything that a run can call. */
+      const calls: [string, (run: OpenRun) => Promise<unknown>][] = [
+        ['write', (run) => storage.write(run, [makeEvent(1, { title: 'Stale' }), makeEvent(3)])],
+        ['write of what is not listed', (run) => storage.write(run, [makeEvent(3)], { listed: false })],
+        ['write of pieces', (run) => storage.write(run, [makeEvent(2)], { pieces: new Map([[makeEvent(2).id, 'p']]) })],
+        ['meet', (run) => storage.meet(run, [makeEvent(1).id])],
+        ['meetPieces', (run) => storage.meetPieces(run, [{ digest: 'kept', ids: [makeEvent(1).id] }])],
+        [
+          'writeRejects',
+          (run) =>
+            storage.writeRejects(
+              run,
+              [
+                { ...raw, path: '/stale' },
+                { ...raw, raw: 'stale' }
+              ],
+              1
+            )
+        ],
+        ['deleteRejects', (run) => storage.deleteRejects(run, [rejectId('demo', raw)])],
+        ['missing', (run) => storage.missing(run, '2024-01-01T00:00:00Z')],
+        ['delist', (run) => storage.delist(run, [1, 2])],
+        ['writeBody', (run) => storage.writeBody(run, 0, Buffer.from('stale'))],
+        ['keepSnapshot', (run) => storage.keepSnapshot(run, snapshot, keep)],
+        ['keepSnapshot of none', (run) => storage.keepSnapshot(run, null, keep)],
+        ['closeRun', (run) => endRun(storage, run, { state: { etag: 'stale' }, circuit, readWhole: true })],
+        ['openRun', (run) => storage.openRun('demo', run.lease)]
+      ]
+
       it('refuses everything from a run whose lease was taken over', async () => {
-        await ingest(storage, [makeEvent(1), makeEvent(2)])
+        const first = await startRun(storage)
+        const pieces = new Map([[makeEvent(1).id, 'kept']])
+        await storage.write(first, [makeEvent(1), makeEvent(2)], { pieces })
+        await storage.writeRejects(first, [raw], 10)
+        await storage.writeBody(first, 0, Buffer.from('kept'))
+        await storage.keepSnapshot(first, snapshot, keep)
+        await endRun(storage, first)
         const lease = (await storage.takeLease('source:demo', 'stopped', 100))!
         const stale = await storage.openRun('demo', lease)
         await sleep(150)
         const successor = await startRun(storage)
         await storage.write(successor, [makeEvent(1, { title: 'Newer' }), makeEvent(2)])
-        const before = await find(storage)
-        const revision = await storage.revision()
+        const before = await seen()
+        expect(before).toMatchObject({ events: { length: 2 }, rejects: { length: 1 }, snapshots: { length: 1 } })
 
-        const raw = { reason: 'r', path: '/', raw: 'stale', event_id: null }
-        await expect(storage.write(stale, [makeEvent(1, { title: 'Stale' }), makeEvent(3)])).rejects.toThrow(LeaseLost)
-        await expect(storage.writeRejects(stale, [raw])).rejects.toThrow(LeaseLost)
-        await expect(storage.delist(stale)).rejects.toThrow(LeaseLost)
-        const end = {
-          outcome: 'complete' as const,
-          reason: null,
-          detail: null,
-          counts: NO_COUNTS,
-          state: { etag: 'stale' }
-        }
-        await expect(storage.closeRun(stale, end)).rejects.toThrow(LeaseLost)
-        await expect(storage.openRun('demo', lease)).rejects.toThrow(LeaseLost)
+        for (const [name, call] of calls) await expect(call(stale), name).rejects.toThrow(LeaseLost)
 
-        expect(await find(storage)).toEqual(before)
-        expect(await storage.revision()).toBe(revision)
-        expect((await storage.rejects('demo', { limit: 10 })).items).toEqual([])
-        expect((await storage.sources())[0]!.state).toBeNull()
+        expect(await seen()).toEqual(before)
+        expect(stale.met.size).toBe(0)
+        const parts: string[] = []
+        for await (const part of storage.readBody(first.id)) parts.push(Buffer.from(part).toString())
+        for await (const part of storage.readBody(stale.id)) parts.push(Buffer.from(part).toString())
+        expect(parts).toEqual(['kept'])
         await endRun(storage, successor)
       })
 
-      it('refuses a run whose lease was given back', async () => {
+      it('refuses everything from a run whose lease was given back', async () => {
         const run = await startRun(storage)
         await storage.releaseLease(run.lease)
-        await expect(storage.write(run, [makeEvent(1)])).rejects.toThrow(LeaseLost)
+        for (const [name, call] of calls) await expect(call(run), name).rejects.toThrow(LeaseLost)
+        expect(await find(storage)).toEqual([])
       })
     })
   })

@@ -7,10 +7,10 @@ import fastify from 'fastify'
 import { inject } from 'vitest'
 import { eventId } from '../../plugins/ingest/check.ts'
 import { readFolder } from '../../plugins/kit/folder.ts'
-import type { OpenRun, Storage } from '../../storage/kit/contract.ts'
+import type { OpenRun, RunEnd, Storage } from '../../storage/kit/contract.ts'
 import type { StoragePlugin } from '../../storage/kit/define.ts'
 import type { EventContent } from '../../storage/kit/event.ts'
-import type { RunCounts } from '../../storage/kit/run.ts'
+import type { Run, RunKind } from '../../storage/kit/run.ts'
 import { NO_COUNTS } from '../../storage/kit/run.ts'
 
 export const DRIVERS = await readFolder<StoragePlugin>(new URL('../../storage/', import.meta.url))
@@ -67,15 +67,23 @@ export async function createStore(driver: string): Promise<TestStore> {
 }
 
 /** A run of a source under a lease of its own. */
-export async function startRun(storage: Storage, source = 'demo'): Promise<OpenRun> {
+export async function startRun(storage: Storage, source = 'demo', kind?: RunKind): Promise<OpenRun> {
   const lease = await storage.takeLease(`source:${source}`, randomUUID(), 60_000)
   if (lease === null) throw new Error(`the lease of ${source} is held`)
-  return storage.openRun(source, lease)
+  return storage.openRun(source, lease, kind)
 }
 
-export async function endRun(storage: Storage, run: OpenRun, counts: Partial<RunCounts> = {}): Promise<void> {
-  await storage.closeRun(run, { outcome: 'complete', reason: null, detail: null, counts: { ...NO_COUNTS, ...counts } })
+/** As a complete one, unless it says otherwise. */
+export async function endRun(storage: Storage, run: OpenRun, end: Partial<RunEnd> = {}): Promise<Run> {
+  const closed = await storage.closeRun(run, {
+    outcome: 'complete',
+    reason: null,
+    detail: null,
+    counts: NO_COUNTS,
+    ...end
+  })
   await storage.releaseLease(run.lease)
+  return closed
 }
 
 /** As after a complete snapshot that is believed. */
@@ -88,7 +96,7 @@ export async function ingest(storage: Storage, events: EventContent[], { complet
   const run = await startRun(storage, source)
   const counts = await storage.write(run, events)
   const delisted = complete ? await delistMissing(storage, run) : 0
-  await endRun(storage, run, counts)
+  await endRun(storage, run, { counts: { ...NO_COUNTS, ...counts } })
   return { ...counts, delisted }
 }
 

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MongoClient } from 'mongodb'
+import { type Db, MongoClient } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { encodeContent } from '../../storage/kit/encode.ts'
 import { LeaseLost, StorageUnavailable, StorageUnusable } from '../../storage/kit/errors.ts'
-import type { Event } from '../../storage/kit/event.ts'
 import type { EventFilters } from '../../storage/kit/filters.ts'
+import { rejectId } from '../../storage/kit/rejects.ts'
 import { NO_COUNTS } from '../../storage/kit/run.ts'
 import { INTERNAL } from '../../storage/mongodb/documents.ts'
 import { toFilter } from '../../storage/mongodb/query.ts'
-import { createStore, ingest, makeEvent, startRun, type TestStore, whyNot } from './fixtures.ts'
+import { createStore, delistMissing, endRun, ingest, makeEvent, startRun, type TestStore, whyNot } from './fixtures.ts'
 
 interface Stage {
   stage: string
@@ -19,6 +20,58 @@ const flatten = (stage: Stage): Stage[] => [
   stage,
   ...[stage.inputStage, ...(stage.inputStages ?? [])].filter((one) => one !== undefined).flatMap(flatten)
 ]
+
+const THEN = '2024-01-01T00:00:00.000Z'
+const LIFE = { status: 'listed', first_seen_at: THEN, updated_at: THEN, delisted_at: null, ever_online: true }
+
+/** What version 1 made and wrote: an event that is listed and one that is not, a run and a reject. */
+async function writeVersion1(db: Db): Promise<void> {
+  const insert = (collection: string, ...documents: object[]) => db.collection(collection).insertMany(documents)
+  await db.collection('events').createIndexes([
+    {
+      name: 'events_by_start',
+      key: { ever_online: 1, starts_at: 1, _id: 1, end: 1, start_date: 1, local_end: 1, sell_mode: 1, source: 1 }
+    },
+    { name: 'events_by_source', key: { source: 1, status: 1, seq: 1 } }
+  ])
+  await db.collection('runs').createIndexes([{ name: 'runs_by_source', key: { source: 1, token: -1, _id: -1 } }])
+  await db
+    .collection('rejects')
+    .createIndexes([{ name: 'rejects_by_source', key: { source: 1, last_seen_at: -1, _id: -1 } }])
+  const lives = [LIFE, { ...LIFE, status: 'delisted', delisted_at: THEN }]
+  const events = lives.map((life, i) => {
+    const { content, fingerprint } = encodeContent(makeEvent(i + 1))
+    const { id, ...rest } = content
+    const internal = { seq: i + 1, fingerprint, token: 7, end: content.ends_at, local_end: content.end_date }
+    return { _id: id, ...rest, ...life, ...internal }
+  })
+  await insert('events', ...events)
+  const { duplicates: _later, ...noCounts } = NO_COUNTS
+  await insert('runs', {
+    _id: 'r1',
+    source: 'demo',
+    started_at: THEN,
+    finished_at: THEN,
+    outcome: 'complete',
+    reason: null,
+    detail: null,
+    counts: { ...noCounts, seen: 2, created: 2 },
+    token: 7
+  })
+  const reject = { reason: 'r', path: '/', raw: 'raw', event_id: null }
+  await insert('rejects', {
+    _id: rejectId('demo', reject),
+    source: 'demo',
+    run_id: 'r1',
+    ...reject,
+    first_seen_at: THEN,
+    last_seen_at: THEN,
+    count: 1
+  })
+  await insert('sources', { _id: 'demo', token: 7, state: { etag: '1' }, last_success_at: THEN })
+  await insert('leases', { _id: 'source:demo', holder: null, token: 7, expires: new Date(THEN), take: 't' })
+  await insert('meta', { _id: 'counters', revision: 5, seq: 2 }, { _id: 'schema', version: 1 })
+}
 
 describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
   let store: TestStore
@@ -82,10 +135,114 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     await other.close()
   })
 
+  it('brings a database of version 1 up to date, and goes on with its documents as they are', async () => {
+    const other = await createStore('mongodb')
+    const db = client.db(other.options.database as string)
+    await db.dropDatabase()
+    await writeVersion1(db)
+    await expect(other.storage.ping()).rejects.toThrow(StorageUnavailable)
+    await Promise.all([other.storage.migrate(), other.open(), other.open()])
+    const { storage } = other
+    await storage.ping()
+    const indexes = (await db.collection('events').indexes()).map((index) => index.name)
+    expect(indexes.toSorted()).toEqual(['_id_', 'events_by_start', 'events_listed'])
+
+    const [listed, gone] = [makeEvent(1), makeEvent(2)]
+    expect(await storage.get(listed.id)).toEqual({ ...listed, ...LIFE })
+    expect(await storage.sources()).toEqual([
+      {
+        source: 'demo',
+        state: { etag: '1' },
+        last_success_at: THEN,
+        snapshot_at: null,
+        circuit: { failures: 0, retry_at: null },
+        suspicion: null
+      }
+    ])
+    expect((await storage.runs('demo', { limit: 10 })).items).toMatchObject([
+      { id: 'r1', kind: 'fetch', outcome: 'complete', counts: { ...NO_COUNTS, seen: 2, created: 2 } }
+    ])
+    expect(await storage.runTotals()).toEqual([])
+    expect(await storage.snapshots('demo')).toEqual([])
+
+    const run = await startRun(storage)
+    expect(run.lease.token).toBe(8)
+    const piece = { digest: 'a', ids: [listed.id] }
+    expect(await storage.meetPieces(run, [piece])).toEqual({ known: [false], duplicates: 0 })
+    const pieces = new Map([[listed.id, 'a']])
+    expect(await storage.write(run, [listed, makeEvent(3)], { pieces })).toMatchObject({ created: 1, unchanged: 1 })
+    expect((await db.collection('events').findOne({ event_id: 'e3' }))!.seq).toBe(3)
+    expect(await storage.meetPieces(run, [piece])).toMatchObject({ known: [true] })
+    expect(await storage.missing(run, THEN)).toEqual({ all: [], future: [], listedFuture: 0 })
+    expect(await storage.write(run, [gone])).toMatchObject({ restored: 1 })
+    const reject = { reason: 'r', path: '/new', raw: 'raw', event_id: null }
+    await storage.writeRejects(run, [reject], 10)
+    expect((await storage.rejects('demo', { limit: 10 })).items).toMatchObject([
+      { path: '/new', first_seen_at: THEN, count: 2, run_id: run.id }
+    ])
+    await storage.writeBody(run, 0, Buffer.from('body'))
+    await storage.keepSnapshot(run, { digest: 'd', charset: null, bytes: 4 }, { count: 1, bytes: 9 })
+    expect(await storage.snapshots('demo')).toMatchObject([{ run_id: run.id, size: 4 }])
+    await endRun(storage, run)
+    expect(await storage.runTotals()).toMatchObject([{ source: 'demo', outcome: 'complete', runs: 1 }])
+    await other.close()
+  })
+
+  it('writes no document of an event that is the same, nor reads one where nothing is missing', async () => {
+    const other = await createStore('mongodb')
+    const { storage } = other
+    const stored = client.db(other.options.database as string).collection<{ _id: string }>('events')
+    const events = Array.from({ length: 20 }, (_, i) => makeEvent(i))
+    const pieces = new Map(events.map((event) => [event.id, event.id]))
+    const first = await startRun(storage)
+    await storage.write(first, events, { pieces })
+    await endRun(storage, first)
+    const before = await stored.find().sort({ _id: 1 }).toArray()
+    expect(before.every((document) => 'token' in document && document.token === first.lease.token)).toBe(true)
+
+    const run = await startRun(storage)
+    await storage.meetPieces(run, [{ digest: events[0]!.id, ids: [events[0]!.id] }])
+    await storage.meet(run, [events[1]!.id])
+    await storage.write(run, events.slice(2), { pieces })
+    expect(await delistMissing(storage, run)).toBe(0)
+    await endRun(storage, run)
+    expect(await stored.find().sort({ _id: 1 }).toArray()).toEqual(before)
+    const explained = await stored
+      .find({ source: 'demo', status: 'listed' } as object, { projection: { _id: 0, seq: 1, starts_at: 1 } })
+      .hint('events_listed')
+      .explain('executionStats')
+    expect(flatten(explained.queryPlanner.winningPlan).map((stage) => stage.stage)).not.toContain('COLLSCAN')
+    if (isMongod) expect(explained.executionStats.totalDocsExamined).toBe(0)
+    await other.close()
+  })
+
+  it('leaves no part of a body that is not kept', async () => {
+    const other = await createStore('mongodb')
+    const { storage } = other
+    const bodies = client.db(other.options.database as string).collection('bodies')
+    const run = await startRun(storage)
+    for (const part of [0, 1]) await storage.writeBody(run, part, Buffer.from('part'))
+    expect(await bodies.countDocuments()).toBe(2)
+    await storage.keepSnapshot(run, null, { count: 1, bytes: 9 })
+    expect(await bodies.countDocuments()).toBe(0)
+    await storage.writeBody(run, 0, Buffer.from('part'))
+    await storage.releaseLease(run.lease)
+    await startRun(storage)
+    expect(await bodies.countDocuments()).toBe(0)
+    await other.close()
+  })
+
   it('refuses a holder that was stopped between asking for its lease and writing', async () => {
     const other = await createStore('mongodb')
     const { storage } = other
-    await ingest(storage, [makeEvent(1), makeEvent(2)])
+    const first = await startRun(storage)
+    await storage.write(first, [makeEvent(1), makeEvent(2)])
+    const reject = { reason: 'r', path: '/', raw: 'raw', event_id: null }
+    await storage.writeRejects(first, [reject], 10)
+    const keep = { count: 1, bytes: 1000 }
+    await storage.writeBody(first, 0, Buffer.from('kept'))
+    await storage.keepSnapshot(first, { digest: 'd', charset: null, bytes: 4 }, keep)
+    await endRun(storage, first)
     const lease = (await storage.takeLease('source:demo', 'stopped', 100))!
     const leases = client.db(other.options.database as string).collection<{ _id: string }>('leases')
     const asItWas = (await leases.findOne({ _id: 'source:demo' }))!
@@ -94,28 +251,54 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     const successor = await startRun(storage)
     // The successor confirms both as they are, which writes neither.
     expect(await storage.write(successor, [makeEvent(1), makeEvent(2)])).toMatchObject({ unchanged: 2 })
+    const seen = async () => ({
+      events: (await storage.find({ match: 'within' }, { limit: 10 })).json,
+      rejects: await storage.rejects('demo', { limit: 10 }),
+      sources: await storage.sources(),
+      snapshots: await storage.snapshots('demo'),
+      runs: await storage.runs('demo', { limit: 10 }),
+      totals: await storage.runTotals()
+    })
+    const before = await seen()
     // What the stopped one saw when it asked.
     await leases.replaceOne({ _id: 'source:demo' }, asItWas)
-    await expect(storage.write(stale, [makeEvent(1, { title: 'Stale' })])).rejects.toThrow(LeaseLost)
-    await expect(storage.delist(stale)).rejects.toThrow(LeaseLost)
-    const end = {
-      outcome: 'complete' as const,
-      reason: null,
-      detail: null,
-      counts: NO_COUNTS,
-      state: { etag: 'stale' }
-    }
-    await expect(storage.closeRun(stale, end)).rejects.toThrow(LeaseLost)
-    await expect(storage.openRun('demo', lease)).rejects.toThrow(LeaseLost)
+    const pieces = new Map([[makeEvent(2).id, 'p']])
+    const calls: [string, () => Promise<unknown>][] = [
+      ['write', () => storage.write(stale, [makeEvent(1, { title: 'Stale' })])],
+      ['write of pieces', () => storage.write(stale, [makeEvent(2)], { pieces })],
+      ['delist', () => storage.delist(stale, [1, 2])],
+      ['writeRejects', () => storage.writeRejects(stale, [{ ...reject, path: '/stale' }], 10)],
+      ['writeRejects beyond most', () => storage.writeRejects(stale, [], 0)],
+      ['deleteRejects', () => storage.deleteRejects(stale, [rejectId('demo', reject)])],
+      ['keepSnapshot', () => storage.keepSnapshot(stale, { digest: 's', charset: null, bytes: 5 }, keep)],
+      [
+        'closeRun',
+        () => endRun(storage, stale, { state: { etag: 'stale' }, circuit: { failures: 9, retry_at: null } })
+      ],
+      ['openRun', () => storage.openRun('demo', lease)]
+    ]
+    for (const [name, call] of calls) await expect(call(), name).rejects.toThrow(LeaseLost)
+    expect(await seen()).toEqual(before)
+    // A part that it writes goes with the next run.
+    await storage.writeBody(stale, 0, Buffer.from('stale'))
+    expect(await seen()).toEqual(before)
+    expect(before.runs.items[0]).toMatchObject({ id: successor.id, outcome: null })
+    expect(before.totals).toHaveLength(2)
+    await other.close()
+  })
 
-    const { json } = await storage.find({ match: 'within' }, { limit: 10 })
-    const events = JSON.parse(`[${json}]`) as Event[]
-    expect(events.map(({ title, status }) => [title, status])).toEqual([
-      ['Event 1', 'listed'],
-      ['Event 2', 'listed']
-    ])
-    expect((await storage.sources())[0]!.state).toBeNull()
-    expect((await storage.runs('demo', { limit: 1 })).items[0]).toMatchObject({ id: successor.id, outcome: null })
+  it('delists again when the connection is reset under way', async () => {
+    const other = await createStore('mongodb')
+    const { storage } = other
+    await ingest(storage, [makeEvent(1), makeEvent(2)])
+    const run = await startRun(storage)
+    const { all } = await storage.missing(run, THEN)
+    await client.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['update'], closeConnection: true }
+    })
+    expect(await storage.delist(run, all)).toBe(2)
     await other.close()
   })
 

@@ -4,10 +4,13 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import fastify from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { encodeContent } from '../../storage/kit/encode.ts'
 import { StorageUnavailable, StorageUnusable } from '../../storage/kit/errors.ts'
 import type { EventFilters } from '../../storage/kit/filters.ts'
-import { selectEvents } from '../../storage/sqlite/query.ts'
-import { createStore, DRIVERS, ingest, makeEvent } from './fixtures.ts'
+import { rejectId } from '../../storage/kit/rejects.ts'
+import { NO_COUNTS } from '../../storage/kit/run.ts'
+import { selectEvents, toBlob, toSeconds } from '../../storage/sqlite/query.ts'
+import { createStore, DRIVERS, endRun, ingest, makeEvent, startRun } from './fixtures.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -69,6 +72,54 @@ describe('the list query on SQLite', () => {
   }
 })
 
+const THEN = '2024-01-01T00:00:00.000Z'
+const LIFE = { status: 'listed', first_seen_at: THEN, updated_at: THEN, delisted_at: null, ever_online: true }
+
+/** What version 1 made and wrote: an event that is listed and one that is not, a run and a reject. */
+function writeVersion1(path: string): void {
+  const db = new DatabaseSync(path)
+  db.exec(`pragma journal_mode = wal; pragma user_version = 1;
+    create table meta (key text primary key, value integer not null) strict, without rowid;
+   insert into meta values ('revision', 0);
+   create table sources (no integer primary key, name text not null unique, state text, last_success_at text) strict;
+   create table events (
+     seq integer primary key, id blob not null unique, source integer not null references sources,
+     ever_online integer not null, online integer not null, listed integer not null,
+     starts integer not null, ends integer not null, local_start integer not null, local_end integer not null,
+     fingerprint text not null, json text not null) strict;
+   create index events_by_start on events (ever_online, starts, id, ends, local_start, local_end, online, source);
+   create index events_by_source on events (source, listed);
+   create table leases (name text primary key, holder text, token integer not null, expires integer not null)
+     strict, without rowid;
+   create table runs (
+     id text primary key, source text not null, token integer not null, started_at text not null, finished_at text,
+     outcome text, reason text, detail text, counts text not null) strict, without rowid;
+   create index runs_by_source on runs (source, token, id);
+   create table rejects (
+     id text primary key, source text not null, run_id text not null, reason text not null, path text not null,
+     raw text not null, event_id text, first_seen_at text not null, last_seen_at text not null,
+     count integer not null) strict, without rowid;
+   create index rejects_by_source on rejects (source, last_seen_at, id);`)
+  const insert = (table: string, values: (string | number | Uint8Array | null)[]) =>
+    db.prepare(`insert into ${table} values (${values.map(() => '?').join(', ')})`).run(...values)
+  insert('sources', [1, 'demo', '{"etag":"1"}', THEN])
+  const lives = [LIFE, { ...LIFE, status: 'delisted', delisted_at: THEN }]
+  for (const [i, life] of lives.entries()) {
+    const { content, fingerprint } = encodeContent(makeEvent(i + 1))
+    const [starts, ends] = [toSeconds(content.starts_at), toSeconds(content.ends_at!)]
+    const json = JSON.stringify({ ...content, ...life })
+    const listed = life.status === 'listed' ? 1 : 0
+    insert('events', [i + 1, toBlob(content.id), 1, 1, 1, listed, starts, ends, starts, ends, fingerprint, json])
+  }
+  insert('leases', ['source:demo', null, 7, 0])
+  const { duplicates: _later, ...noCounts } = NO_COUNTS
+  const counts = JSON.stringify({ ...noCounts, seen: 2, created: 2 })
+  insert('runs', ['r1', 'demo', 7, THEN, THEN, 'complete', null, null, counts])
+  const reject = { reason: 'r', path: '/', raw: 'raw', event_id: null }
+  insert('rejects', [rejectId('demo', reject), 'demo', 'r1', 'r', '/', 'raw', null, THEN, THEN, 1])
+  db.close()
+}
+
 describe('the SQLite file', () => {
   it('is named when it is no database', async () => {
     const path = join(folder, 'notes.txt')
@@ -106,6 +157,68 @@ describe('the SQLite file', () => {
     db.exec('pragma user_version = 99')
     db.close()
     await expect(open(path)).rejects.toThrow(/newer Event Service/)
+  })
+
+  it('of version 1 is brought up to date with what is in it', async () => {
+    const path = join(folder, 'events.db')
+    writeVersion1(path)
+    const app = await open(path)
+    const { storage } = app
+    const [listed, gone] = [makeEvent(1), makeEvent(2)]
+    expect(await storage.get(listed.id)).toEqual({ ...listed, ...LIFE })
+    expect(await storage.sources()).toEqual([
+      {
+        source: 'demo',
+        state: { etag: '1' },
+        last_success_at: THEN,
+        snapshot_at: null,
+        circuit: { failures: 0, retry_at: null },
+        suspicion: null
+      }
+    ])
+    expect((await storage.runs('demo', { limit: 10 })).items).toMatchObject([
+      { id: 'r1', kind: 'fetch', outcome: 'complete', counts: { ...NO_COUNTS, seen: 2, created: 2 } }
+    ])
+    expect(await storage.runTotals()).toEqual([])
+    expect(await storage.snapshots('demo')).toEqual([])
+
+    const run = await startRun(storage)
+    expect(run.lease.token).toBe(8)
+    const piece = { digest: 'a', ids: [listed.id] }
+    expect(await storage.meetPieces(run, [piece])).toEqual({ known: [false], duplicates: 0 })
+    const pieces = new Map([[listed.id, 'a']])
+    expect(await storage.write(run, [listed, makeEvent(3)], { pieces })).toMatchObject({ created: 1, unchanged: 1 })
+    expect(await storage.meetPieces(run, [piece])).toMatchObject({ known: [true] })
+    expect(await storage.missing(run, '2024-01-01T00:00:00Z')).toEqual({ all: [], future: [], listedFuture: 0 })
+    expect(await storage.write(run, [gone])).toMatchObject({ restored: 1 })
+    await storage.writeRejects(run, [{ reason: 'r', path: '/new', raw: 'raw', event_id: null }], 10)
+    expect((await storage.rejects('demo', { limit: 10 })).items).toMatchObject([
+      { path: '/new', first_seen_at: THEN, count: 2, run_id: run.id }
+    ])
+    await storage.writeBody(run, 0, Buffer.from('body'))
+    await storage.keepSnapshot(run, { digest: 'd', charset: null, bytes: 4 }, { count: 1, bytes: 9 })
+    expect(await storage.snapshots('demo')).toMatchObject([{ run_id: run.id, size: 4 }])
+    await endRun(storage, run)
+    expect(await storage.runTotals()).toMatchObject([{ source: 'demo', outcome: 'complete', runs: 1 }])
+    await app.close()
+  })
+
+  it('has no part of a body that is not kept', async () => {
+    const store = await createStore('sqlite')
+    const { storage } = store
+    const db = new DatabaseSync(store.options.path as string)
+    const parts = () => db.prepare('select count(*) as n from bodies').get()!.n
+    const run = await startRun(storage)
+    for (const part of [0, 1]) await storage.writeBody(run, part, Buffer.from('part'))
+    expect(parts()).toBe(2)
+    await storage.keepSnapshot(run, null, { count: 1, bytes: 9 })
+    expect(parts()).toBe(0)
+    await storage.writeBody(run, 0, Buffer.from('part'))
+    await storage.releaseLease(run.lease)
+    await startRun(storage)
+    expect(parts()).toBe(0)
+    db.close()
+    await store.close()
   })
 
   it('answers as unavailable, not with its own errors, when it breaks under way', async () => {

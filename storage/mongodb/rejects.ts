@@ -1,0 +1,69 @@
+import type { OpenRun, Storage } from '../kit/contract.ts'
+import { LeaseLost } from '../kit/errors.ts'
+import { toPage } from '../kit/page.ts'
+import { rejectId } from '../kit/rejects.ts'
+import { type Database, type InTime, READ } from './database.ts'
+import { fromDocument, type RejectDocument } from './documents.ts'
+
+type Rejects = Pick<Storage, 'rejects' | 'writeRejects' | 'deleteRejects'>
+
+const LAST_SEEN = { last_seen_at: -1, _id: -1 } as const
+
+export function createRejects({ rejects, attempt, fenced, writeFenced }: Database): Rejects {
+  async function remove({ source, lease }: OpenRun, ids: string[], inTime: InTime): Promise<void> {
+    if (ids.length === 0) return
+    const filter = { _id: { $in: ids }, source }
+    await rejects.deleteMany({ ...filter, ...inTime })
+    if ((await rejects.countDocuments(filter, READ)) > 0) throw new LeaseLost(lease.name)
+  }
+
+  return {
+    rejects: (source, { limit, after }) =>
+      attempt(async () => {
+        const [last_seen_at, id] = (after ?? []) as [string, string]
+        const older = after && { $or: [{ last_seen_at: { $lt: last_seen_at } }, { last_seen_at, _id: { $lt: id } }] }
+        const rows = await rejects
+          .find({ source, ...older }, { ...READ, projection: { token: 0 } })
+          .sort(LAST_SEEN)
+          .limit(limit + 1)
+          .toArray()
+        return toPage(
+          rows.map((row) => fromDocument(row)),
+          limit,
+          (last) => [last.last_seen_at, last.id]
+        )
+      }),
+
+    writeRejects: (run, batch, most) =>
+      fenced(run, async (inTime) => {
+        const { source, id: run_id } = run
+        const { token } = run.lease
+        const now = new Date().toISOString()
+        const unique = new Map(batch.map((reject) => [rejectId(source, reject), reject]))
+        const found = await rejects.find({ _id: { $in: [...unique.keys()] } }, READ).toArray()
+        const known = new Map(found.map((row) => [row._id, row]))
+        const operations = [...unique].map(([_id, { reason, path, raw, event_id }]) => {
+          const before = known.get(_id)
+          const count = (before?.count ?? 0) + (before?.run_id === run_id ? 0 : 1)
+          const life = { first_seen_at: before?.first_seen_at ?? now, last_seen_at: now, count, token }
+          const replacement: Omit<RejectDocument, '_id'> = { source, run_id, reason, path, raw, event_id, ...life }
+          return before === undefined
+            ? { replaceOne: { filter: { _id, token: { $lte: token } }, replacement, upsert: true } }
+            : { replaceOne: { filter: { _id, token: { $not: { $gt: token } }, ...inTime }, replacement } }
+        })
+        if (operations.length > 0) await writeFenced(run, rejects, operations)
+        const beyond = await rejects
+          .find({ source }, { ...READ, projection: { _id: 1 } })
+          .sort(LAST_SEEN)
+          .skip(most)
+          .toArray()
+        await remove(
+          run,
+          beyond.map(({ _id }) => _id),
+          inTime
+        )
+      }),
+
+    deleteRejects: (run, ids) => fenced(run, (inTime) => remove(run, ids, inTime))
+  }
+}

@@ -1,0 +1,73 @@
+import type { AnyBulkWriteOperation } from 'mongodb'
+import type { OpenRun, Storage, WriteCounts, WriteOptions } from '../kit/contract.ts'
+import { encodeContent, keepLast, nextLife } from '../kit/encode.ts'
+import type { EventContent } from '../kit/event.ts'
+import { type Database, type InTime, READ } from './database.ts'
+import { type EventDocument, toDocument } from './documents.ts'
+
+/** What is read of the events that are known, to find out what changes. */
+const BEFORE = {
+  fingerprint: 1,
+  piece: 1,
+  status: 1,
+  seq: 1,
+  first_seen_at: 1,
+  delisted_at: 1,
+  ever_online: 1
+} as const
+const NO_PIECES: ReadonlyMap<string, string> = new Map()
+
+export function createWrite({ events, fenced, writeFenced, count, growing }: Database): Pick<Storage, 'write'> {
+  async function write(
+    run: OpenRun,
+    batch: EventContent[],
+    { listed = true, pieces = NO_PIECES }: WriteOptions,
+    inTime: InTime
+  ): Promise<WriteCounts> {
+    const encoded = keepLast(batch).map(encodeContent)
+    const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, duplicates: batch.length - encoded.length }
+    const ids = encoded.map(({ content }) => content.id)
+    const found = await events.find({ _id: { $in: ids } }, { ...READ, projection: BEFORE }).toArray()
+    const known = new Map(found.map((document) => [document._id, document]))
+    const created = encoded.length - known.size
+    let lastSeq = created === 0 ? 0 : (await count({ seq: created })).seq! - created
+    const now = new Date().toISOString()
+    const { token } = run.lease
+    const operations: AnyBulkWriteOperation<EventDocument>[] = []
+    const met: number[] = []
+    let changes = 0
+    for (const one of encoded) {
+      const { id } = one.content
+      const before = known.get(id)
+      const seq = before?.seq ?? ++lastSeq
+      const piece = pieces.get(id) ?? null
+      const isListed = before?.status === 'listed'
+      const isSame = before?.fingerprint === one.fingerprint && (isListed || !listed)
+      if (run.met.has(seq)) counts.duplicates++
+      else if (before === undefined) counts.created++
+      else counts[isSame ? 'unchanged' : listed && !isListed ? 'restored' : 'updated']++
+      if (listed || isListed) met.push(seq)
+
+      const older = { _id: id, token: { $lte: token } }
+      if (isSame) {
+        if ((before.piece ?? null) === piece) continue
+        operations.push({ updateOne: { filter: { ...older, ...inTime }, update: { $set: { piece, token } } } })
+        continue
+      }
+      changes++
+      const replacement = toDocument(one, nextLife(one.content, before, { now, listed }), { seq, piece, token })
+      operations.push(
+        before === undefined
+          ? { replaceOne: { filter: older, replacement, upsert: true } }
+          : { replaceOne: { filter: { ...older, ...inTime }, replacement } }
+      )
+    }
+    if (operations.length > 0) await growing(changes, () => writeFenced(run, events, operations))
+    for (const seq of met) run.met.add(seq)
+    return counts
+  }
+
+  return {
+    write: (run, batch, options = {}) => fenced(run, (inTime) => write(run, batch, options, inTime))
+  }
+}
