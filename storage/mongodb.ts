@@ -73,7 +73,8 @@ type Keys = Record<'uri' | 'username' | 'password' | 'auth_source' | 'database',
 
 function clientOptions({ uri, username, password, auth_source, database }: Keys): MongoClientOptions {
   return {
-    appName: 'event-service',
+    // Unless a connection string names it.
+    ...(!/[?&]appName=/i.test(uri) && { appName: 'event-service' }),
     // Host and port name one server; what finds others is a connection string.
     ...(uri === '' && { directConnection: true }),
     serverSelectionTimeoutMS: 2000,

@@ -24,8 +24,15 @@ const SETTINGS: Record<string, () => Promise<{ options: Record<string, unknown>;
   async mongodb() {
     const server = inject('mongodb')
     if ('reason' in server) throw new Error(server.reason)
-    return { options: { uri: server.url, database: `test-${randomUUID()}` }, remove: async () => undefined }
+    const database = `test-${randomUUID()}`
+    return { options: { uri: withAppName(server.url, database), database }, remove: async () => undefined }
   }
+}
+
+/** So that a test can have the server fail for its own store alone. */
+function withAppName(url: string, name: string): string {
+  const separator = url.includes('?') ? '&' : /\/\/[^/]*\//.test(url) ? '?' : '/?'
+  return `${url}${separator}appName=${name}`
 }
 
 export function whyNot(driver: string): string | undefined {

@@ -92,6 +92,14 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     await store.close()
   })
 
+  /** In place of an answer to these commands of the store's. */
+  const closeConnections = (to: TestStore, command: string, mode: 'alwaysOn' | 'off' | { times: number }) =>
+    client.db('admin').command({
+      configureFailPoint: 'failCommand',
+      mode,
+      data: { failCommands: [command], closeConnection: true, appName: to.options.database }
+    })
+
   describe('the list query', () => {
     const local = { clock: 'local' as const, at: '2024-05-02T00:00:00' }
     const utc = { clock: 'utc' as const, at: '2024-05-20T00:00:00Z' }
@@ -293,11 +301,7 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     await ingest(storage, [makeEvent(1), makeEvent(2)])
     const run = await startRun(storage)
     const { all } = await storage.missing(run, THEN)
-    await client.db('admin').command({
-      configureFailPoint: 'failCommand',
-      mode: { times: 1 },
-      data: { failCommands: ['update'], closeConnection: true }
-    })
+    await closeConnections(other, 'update', { times: 1 })
     expect(await storage.delist(run, all)).toBe(2)
     await other.close()
   })
@@ -305,18 +309,12 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
   it('raises the revision when the run ends, if events were written and counting them failed', async () => {
     const other = await createStore('mongodb')
     const { storage } = other
-    const fail = (mode: object | string) =>
-      client.db('admin').command({
-        configureFailPoint: 'failCommand',
-        mode,
-        data: { failCommands: ['findAndModify'], closeConnection: true }
-      })
     await ingest(storage, [makeEvent(1)])
     const before = await storage.revision()
     const run = await startRun(storage)
-    await fail('alwaysOn')
+    await closeConnections(other, 'findAndModify', 'alwaysOn')
     await expect(storage.write(run, [makeEvent(1, { title: 'Changed' })])).rejects.toThrow(StorageUnavailable)
-    await fail('off')
+    await closeConnections(other, 'findAndModify', 'off')
     expect((await storage.get(makeEvent(1).id))!.title).toBe('Changed')
     await storage.closeRun(run, { outcome: 'partial', reason: 'storage', detail: null, counts: NO_COUNTS })
     expect(await storage.revision()).toBeGreaterThan(before)
@@ -324,17 +322,11 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
   })
 
   it('survives a connection that is reset once, and says that it is unavailable when more are', async () => {
-    const reset = (times: number, command: string) =>
-      client.db('admin').command({
-        configureFailPoint: 'failCommand',
-        mode: times === 0 ? 'off' : { times },
-        data: { failCommands: [command], closeConnection: true }
-      })
-    await reset(1, 'find')
+    await closeConnections(store, 'find', { times: 1 })
     expect(await store.storage.get(makeEvent(1).id)).not.toBeNull()
-    await reset(4, 'find')
+    await closeConnections(store, 'find', { times: 4 })
     await expect(store.storage.get(makeEvent(1).id)).rejects.toThrow(StorageUnavailable)
-    await reset(0, 'find')
+    await closeConnections(store, 'find', 'off')
     expect(await store.storage.get(makeEvent(1).id)).not.toBeNull()
   })
 })
