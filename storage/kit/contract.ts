@@ -83,7 +83,7 @@ export interface Storage {
   writeBody(run: OpenRun, part: number, data: Uint8Array): Promise<void>
   /**
    * Keeps the parts as the source's newest snapshot, in place of the oldest ones beyond `keep`: so many, and so many bytes
-   * as they are stored. One that alone has more bytes replaces none. Its parts, or those without a snapshot, are deleted.
+   * as they are stored. Without a snapshot, or where it alone has more bytes, none is replaced and the parts are deleted.
    */
   keepSnapshot(run: OpenRun, snapshot: SnapshotContent | null, keep: { count: number; bytes: number }): Promise<void>
   /** Oldest first. */

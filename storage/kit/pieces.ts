@@ -15,8 +15,7 @@ export function meetKnown(
   pieces: Piece[],
   find: (id: string) => Known | undefined
 ): { known: boolean[]; duplicates: number } {
-  // Of events in unknown pieces. They are going to be written, and with them what a later piece says of them, for that
-  // is what counts.
+  // Ids in unknown pieces, which are going to be written: what a later piece says of them counts, so it is written, too.
   const unknown = new Set<string>()
   let duplicates = 0
   const known = pieces.map(({ digest, ids }) => {

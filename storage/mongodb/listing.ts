@@ -11,11 +11,11 @@ type Listing = Pick<Storage, 'meet' | 'meetPieces' | 'missing' | 'delist'>
 
 /** Which events a run met, and what becomes of the others. */
 export function createListing({ events, fenced, growing }: Database): Listing {
-  /** Of these numbers, which may come from an earlier run, those of events that are listed now. */
-  async function listedOf(run: OpenRun, numbers: number[]): Promise<number[]> {
+  /** The ids of those that are listed now: the numbers may come from an earlier run. */
+  async function listedOf(run: OpenRun, numbers: number[]): Promise<string[]> {
     const filter = { source: run.source, status: 'listed', seq: { $in: numbers } } as const
-    const rows = await events.find(filter, { ...READ, projection: { _id: 0, seq: 1 }, hint: LISTED }).toArray()
-    return rows.map(({ seq }) => seq)
+    const rows = await events.find(filter, { ...READ, projection: { _id: 1 }, hint: LISTED }).toArray()
+    return rows.map(({ _id }) => _id)
   }
 
   return {
@@ -55,7 +55,7 @@ export function createListing({ events, fenced, growing }: Database): Listing {
       }),
 
     async delist(run, numbers) {
-      const { source, lease } = run
+      const { lease } = run
       const missing = numbers.filter((seq) => !run.met.has(seq))
       let delisted = 0
       for (let i = 0; i < missing.length; i += DELIST_BATCH) {
@@ -63,7 +63,7 @@ export function createListing({ events, fenced, growing }: Database): Listing {
           const batch = await listedOf(run, missing.slice(i, i + DELIST_BATCH))
           if (batch.length === 0) return 0
           const now = new Date().toISOString()
-          const filter = { source, seq: { $in: batch }, token: { $lte: lease.token }, ...inTime }
+          const filter = { _id: { $in: batch }, token: { $lte: lease.token }, ...inTime }
           const end = { status: 'delisted', delisted_at: now, updated_at: now, token: lease.token } as const
           const update = () => events.updateMany(filter, { $set: end })
           return growing(batch.length, async () => {
