@@ -1,5 +1,6 @@
 import fastify, { type FastifyInstance, LogController } from 'fastify'
 import adapters from './plugins/adapters.ts'
+import admin from './plugins/admin.ts'
 import type { Config } from './plugins/config/load.ts'
 import config from './plugins/config.ts'
 import docs from './plugins/docs.ts'
@@ -7,12 +8,15 @@ import { rejectConnection } from './plugins/errors/reject-connection.ts'
 import errors, { renderError } from './plugins/errors.ts'
 import http from './plugins/http.ts'
 import ingest from './plugins/ingest.ts'
+import metrics from './plugins/metrics.ts'
+import operations from './plugins/operations.ts'
 import scheduler from './plugins/scheduler.ts'
 import security from './plugins/security.ts'
 import sources from './plugins/sources.ts'
 import storage from './plugins/storage.ts'
 import events from './routes/events.ts'
 import health from './routes/health.ts'
+import metricsRoute from './routes/metrics.ts'
 import sourceRoutes from './routes/sources.ts'
 
 export interface AppOptions {
@@ -46,16 +50,18 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(config, { config: options.config })
   await app.register(errors)
   await app.register(security)
+  await app.register(admin)
   if (server.roles.has('api')) await app.register(docs)
   await app.register(storage)
   await app.register(sources)
-  if (server.roles.has('ingest')) {
-    await app.register(http)
-    await app.register(adapters)
-    await app.register(ingest)
-    await app.register(scheduler, { tick: options.tick ?? true })
-  }
+  await app.register(metrics)
+  await app.register(http)
+  await app.register(adapters)
+  await app.register(ingest)
+  await app.register(operations)
+  if (server.roles.has('ingest')) await app.register(scheduler, { tick: options.tick ?? true })
   await app.register(health)
+  await app.register(metricsRoute)
   if (server.roles.has('api')) {
     await app.register(events, { prefix: '/v1/api' })
     await app.register(sourceRoutes, { prefix: '/v1/api' })

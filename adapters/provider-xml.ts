@@ -27,6 +27,11 @@ export default defineAdapter({
     }
     end()
     context.complete(feed.state())
+  },
+
+  wrap({ path, raw }) {
+    const root = path.split('/')[1]
+    return `<${root}><output>${raw}</output></${root}>`
   }
 })
 

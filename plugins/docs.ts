@@ -18,6 +18,11 @@ export default fp(
           license: { name: 'MIT', identifier: 'MIT' }
         },
         servers: [{ url: '/' }],
+        components: {
+          securitySchemes: {
+            admin: { type: 'http', scheme: 'bearer', description: '`admin_token` of `[server]` in config.ini' }
+          }
+        },
         tags: [
           { name: 'events', description: 'What is on' },
           { name: 'sources', description: 'Where events come from, and how fetching them went' },

@@ -65,22 +65,45 @@ export default fp<SchedulerOptions>(
       await app.register(job)
     }
 
+    const logFailure = (name: string) => (error: unknown) => app.log.error({ err: error, job: name }, 'the job failed')
+    const retries = new Map<string, NodeJS.Timeout>()
+
+    /** As the clock has it, unless the job is not to run yet: then at the time from which on it may. */
+    async function runWhenDue(job: JobDefinition): Promise<boolean> {
+      if (await isPostponed(job)) return true
+      const ran = await run(job.name)
+      await isPostponed(job)
+      return ran
+    }
+    async function isPostponed(job: JobDefinition): Promise<boolean> {
+      clearTimeout(retries.get(job.name))
+      const at = await job.notBefore?.()
+      if (!at || at.getTime() <= Date.now() || stop.signal.aborted) return false
+      const retry = () => void runAgain(job).catch(logFailure(job.name))
+      retries.set(job.name, setTimeout(retry, at.getTime() - Date.now()))
+      return true
+    }
+    async function runAgain(job: JobDefinition): Promise<void> {
+      // Null: it has been run meanwhile, here or elsewhere, and all is well.
+      if ((await job.notBefore?.()) !== null) await runWhenDue(job)
+    }
+
     async function start(): Promise<void> {
       await untilReady()
       if (stop.signal.aborted) return
       for (const job of definitions.values()) {
-        const logFailure = (error: unknown) => app.log.error({ err: error, job: job.name }, 'the job failed')
-        const task = new AsyncTask(job.name, async () => void (await run(job.name)), logFailure)
+        const task = new AsyncTask(job.name, async () => void (await runWhenDue(job)), logFailure(job.name))
         const timing = { cronExpression: job.cron, timezone: job.timezone ?? 'UTC' }
         app.scheduler.addCronJob(new CronJob(timing, task, { id: job.name, preventOverrun: true }))
-        if (job.atStart) void runAtStart(job.name).catch(logFailure)
+        if (job.atStart) void runAtStart(job).catch(logFailure(job.name))
+        else void isPostponed(job).catch(logFailure(job.name))
       }
     }
-    async function runAtStart(name: string): Promise<void> {
-      if ((await run(name)) || stop.signal.aborted) return
+    async function runAtStart(job: JobDefinition): Promise<void> {
+      if ((await runWhenDue(job)) || stop.signal.aborted) return
       // A process that was killed while it ran this holds the lease until it expires.
       await sleep(LEASE_MS, undefined, { signal: stop.signal }).catch(() => undefined)
-      await run(name)
+      await runWhenDue(job)
     }
     const isReady = () =>
       app.storage.ping().then(
@@ -102,6 +125,7 @@ export default fp<SchedulerOptions>(
     app.addHook('preClose', async () => {
       stop.abort(new DOMException('the service stops', 'AbortError'))
       await started
+      for (const timer of retries.values()) clearTimeout(timer)
       await Promise.allSettled(running.values())
     })
   },

@@ -2,9 +2,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { NotFound } from '../plugins/errors/problem.ts'
 import type { Source } from '../plugins/sources.ts'
+import type { Circuit } from '../storage/kit/contract.ts'
 import { OrNull } from '../storage/kit/or-null.ts'
 import { RejectSchema } from '../storage/kit/reject.ts'
-import { RunSchema } from '../storage/kit/run.ts'
+import { type Run, RunSchema } from '../storage/kit/run.ts'
 import { FreshnessFields } from './kit/freshness.ts'
 import {
   decodeCursor,
@@ -19,7 +20,7 @@ import {
   PagingQuery,
   pageInfo
 } from './kit/paging.ts'
-import { FAILURES, notFound } from './kit/responses.ts'
+import { ADMIN_FAILURES, FAILURES, notFound } from './kit/responses.ts'
 
 const SourceSchema = Type.Object(
   {
@@ -30,6 +31,28 @@ const SourceSchema = Type.Object(
     timezone: Type.String({ description: "Of the feed's dates" }),
     enabled: Type.Boolean(),
     ...FreshnessFields,
+    circuit: Type.Object(
+      {
+        state: Type.Union([Type.Literal('closed'), Type.Literal('open'), Type.Literal('half_open')], {
+          description:
+            '`closed`: the last fetch succeeded. `open`: it failed, and the source is left alone until `retry_at`, or until its ' +
+            'cron where that is null. `half_open`: it may be tried again, and is'
+        }),
+        failures: Type.Integer({ description: 'Failed fetches in a row' }),
+        retry_at: OrNull(Type.String({ format: 'date-time' }), 'When it is tried again, before or instead of its cron')
+      },
+      { description: 'How the source is spared after failures' }
+    ),
+    suspicion: OrNull(
+      Type.Object({
+        run_id: Type.String(),
+        missing: Type.Integer({ description: 'Events that were not delisted' }),
+        future_missing: Type.Integer({ description: 'Of them, those that are still to come' }),
+        future_listed: Type.Integer({ description: 'Of all that are still to come and were listed then' })
+      }),
+      'Set when the last snapshot lacked too much to be believed: nothing is delisted until the next one agrees, or an ' +
+        'operator confirms'
+    ),
     last_run: OrNull(Type.Ref(RunSchema.$id!))
   },
   { $id: 'Source', title: 'Source' }
@@ -50,10 +73,19 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
 
   async function describe(source: Source) {
     const { name, adapter, cron, cron_timezone, timezone, enabled } = source
-    const [freshness, runs] = await Promise.all([app.sources.freshness(), app.storage.runs(name, { limit: 1 })])
+    const [freshness, runs, states] = await Promise.all([
+      app.sources.freshness(),
+      app.storage.runs(name, { limit: 1 }),
+      app.storage.sources()
+    ])
     const { last_success_at, stale } = freshness.find((one) => one.name === name)!
+    const state = states.find((one) => one.source === name)
     const last_run = runs.items[0] ?? null
-    return { name, adapter, cron, cron_timezone, timezone, enabled, last_success_at, stale, last_run }
+    return {
+      ...{ name, adapter, cron, cron_timezone, timezone, enabled, last_success_at, stale, last_run },
+      circuit: describeCircuit(state?.circuit, last_run),
+      suspicion: state?.suspicion ?? null
+    }
   }
   function findSource(name: string): Source {
     const source = app.sources.list.find((one) => one.name === name)
@@ -100,6 +132,48 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
     },
     async ({ params }, reply) => reply.send(await describe(findSource(params.name)))
   )
+
+  const actions = [
+    {
+      url: '/sources/:name/confirm',
+      operationId: 'confirmSource',
+      kind: 'confirm',
+      summary: 'Delists what a suspicious run lacked',
+      description:
+        'After a run with the outcome `suspicious`, once a person has seen that these events are really gone.'
+    },
+    {
+      url: '/sources/:name/rejects/redrive',
+      operationId: 'redriveRejects',
+      kind: 'redrive',
+      summary: 'Tries the rejects of a source again',
+      description:
+        'After a fix. One that passes becomes an event and leaves the list; `counts.rejected` are those that stay.'
+    }
+  ] as const
+  for (const { url, kind, ...about } of actions) {
+    app.post(
+      url,
+      {
+        schema: {
+          ...about,
+          tags: ['sources'],
+          security: [{ admin: [] }],
+          params: NameParams,
+          querystring: NoQuery,
+          response: {
+            200: Type.Ref(RunSchema.$id!, { description: 'What was done, as it stands among the runs of the source' }),
+            ...ADMIN_FAILURES,
+            ...notFound('source')
+          }
+        }
+      },
+      async ({ params }, reply) => {
+        const source = findSource(params.name)
+        return reply.send(await app.operate(source, (context) => app.ingest[kind](source, context)))
+      }
+    )
+  }
 
   const histories = [
     {
@@ -152,3 +226,10 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default sources
+
+function describeCircuit(circuit: Circuit | undefined, lastRun: Run | null) {
+  const { failures, retry_at } = circuit ?? { failures: 0, retry_at: null }
+  const isTrying = lastRun?.finished_at === null || (retry_at !== null && Date.parse(retry_at) <= Date.now())
+  const state = failures === 0 ? ('closed' as const) : isTrying ? ('half_open' as const) : ('open' as const)
+  return { state, failures, retry_at }
+}

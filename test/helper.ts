@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, InjectOptions } from 'fastify'
 import { buildApp } from '../app.ts'
 import { readConfig } from '../plugins/config.ts'
 import type { Event } from '../storage/kit/event.ts'
@@ -16,6 +16,8 @@ export interface TestApp {
   ingest(source: string): Promise<Run>
   /** A GET, with the body parsed. */
   get(url: string): Promise<{ status: number; headers: Record<string, unknown>; body: Body }>
+  /** A POST with the admin token, or another one. */
+  post(url: string, token?: string): Promise<{ status: number; headers: Record<string, unknown>; body: Body }>
   /** Events of a query, whole. */
   events(query?: string): Promise<Event[]>
   close(): Promise<void>
@@ -40,18 +42,23 @@ export interface TestAppOptions {
   /** Keys of `[source.NAME]`, by name. */
   sources?: Record<string, Record<string, string | number | boolean>>
   server?: Record<string, string | number>
+  /** Whether jobs run by themselves, too. */
+  tick?: boolean
 }
+
+export const ADMIN_TOKEN = 'token-of-the-tests'
 
 /** The whole service on an empty store of its own, configured as a file would. Jobs run when a test says so. */
 export async function createApp({
   driver = 'sqlite',
   sources = {},
-  server = {}
+  server = {},
+  tick = false
 }: TestAppOptions = {}): Promise<TestApp> {
   const store = await createStore(driver)
   const folder = await mkdtemp(join(tmpdir(), 'event-service-'))
   const sections: Record<string, object> = {
-    server: { storage: driver, log_level: 'silent', ...server },
+    server: { storage: driver, log_level: 'silent', admin_token: ADMIN_TOKEN, ...server },
     [driver]: store.options
   }
   for (const [name, keys] of Object.entries(sources)) {
@@ -60,20 +67,19 @@ export async function createApp({
   const file = join(folder, 'config.ini')
   await writeFile(file, toIni(sections))
   const config = await readConfig({ EVENTS_CONFIG: file })
-  const app = await buildApp({ config, tick: false })
+  const app = await buildApp({ config, tick })
   await app.ready()
 
-  async function get(url: string) {
-    const response = await app.inject(url)
-    return {
-      status: response.statusCode,
-      headers: response.headers,
-      body: response.body === '' ? null : response.json()
-    }
+  async function ask(request: InjectOptions) {
+    const response = await app.inject(request)
+    const isJson = response.body !== '' && String(response.headers['content-type']).includes('json')
+    return { status: response.statusCode, headers: response.headers, body: isJson ? response.json() : response.body }
   }
+  const get = (url: string) => ask({ method: 'GET', url })
   return {
     app,
     get,
+    post: (url, token = ADMIN_TOKEN) => ask({ method: 'POST', url, headers: { authorization: `Bearer ${token}` } }),
     async ingest(source) {
       if (!(await app.jobs.run(`source:${source}`))) throw new Error(`the job of ${source} did not run`)
       return (await app.storage.runs(source, { limit: 1 })).items[0]!

@@ -13,6 +13,10 @@ export interface SourceAdapter<Options extends TObject = TObject> {
    * Throws `FeedError` for what is wrong with the feed or the way to it. Ends at once when `signal` aborts.
    */
   read(context: SourceContext<Static<Options>>): AsyncIterable<SourceItem>
+  /**
+   * A whole document with nothing in it but this reject, to be read again; left out: its raw text is one.
+   */
+  wrap?(reject: Where): string
 }
 
 export interface SourceContext<Options = unknown> {
@@ -32,6 +36,19 @@ export interface SourceContext<Options = unknown> {
   unchanged(): void
   /** Decoded bytes, to be counted as they come. */
   countBytes(bytes: number): void
+  /** A document to be read in place of the one at `url`: a kept one, or a reject. `openFeed` sees to it. */
+  replay?: FeedBody
+  /**
+   * Called when a document is opened; what it gives takes the bytes, as they come, to keep them if they turn out to be a
+   * whole snapshot. `openFeed` sees to it.
+   */
+  keep?(charset: string | null): (chunk: Uint8Array) => Promise<void>
+}
+
+export interface FeedBody {
+  bytes: AsyncIterable<Uint8Array>
+  /** As HTTP gave it. */
+  charset: string | null
 }
 
 /** The part of `[source.NAME]` that is the same for all adapters; `url` is absolute. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { AdapterState } from '../../storage/kit/contract.ts'
-import type { SourceContext } from './contract.ts'
+import type { FeedBody, SourceContext } from './contract.ts'
 import { FeedError } from './errors.ts'
 import { decodeText } from './text.ts'
 
@@ -20,6 +20,7 @@ export interface Feed {
  * @throws FeedError
  */
 export async function openFeed(context: SourceContext): Promise<Feed | null> {
+  if (context.replay !== undefined) return readFeed(context, context.replay, {})
   return context.source.url.startsWith('file:') ? openFile(context) : openHttp(context)
 }
 
@@ -36,18 +37,19 @@ async function openHttp(context: SourceContext): Promise<Feed | null> {
   }
   if (response.status !== 200) {
     response.discard()
-    throw new FeedError('status', `the provider answered with status ${response.status}`)
+    throw new FeedError('status', `the provider answered with status ${response.status}`, {
+      status: response.status,
+      retryAfter: response.headers['retry-after']
+    })
   }
   const charset = /;\s*charset\s*=\s*"?([\w.:-]+)/i.exec(response.headers['content-type'] ?? '')?.[1] ?? null
-  return readFeed(context, response.body, charset, {
-    etag: response.headers.etag ?? null,
-    last_modified: response.headers['last-modified'] ?? null
-  })
+  const validators = { etag: response.headers.etag ?? null, last_modified: response.headers['last-modified'] ?? null }
+  return readFeed(context, { bytes: response.body, charset }, validators)
 }
 
 function openFile(context: SourceContext): Feed {
   const stream = createReadStream(fileURLToPath(context.source.url), { signal: context.signal })
-  return readFeed(context, readFile(stream, context.signal), null, {})
+  return readFeed(context, { bytes: readFile(stream, context.signal), charset: null }, {})
 }
 
 async function* readFile(stream: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
@@ -60,17 +62,13 @@ async function* readFile(stream: AsyncIterable<Buffer>, signal: AbortSignal): As
   }
 }
 
-function readFeed(
-  context: SourceContext,
-  body: AsyncIterable<Uint8Array>,
-  charset: string | null,
-  validators: AdapterState
-): Feed {
+function readFeed(context: SourceContext, body: FeedBody, validators: AdapterState): Feed {
   const digest = createHash('sha256')
   const most = context.source.max_mb * 1e6
+  const keep = context.keep?.(body.charset)
   let bytes = 0
   async function* count(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of body) {
+    for await (const chunk of body.bytes) {
       context.signal.throwIfAborted()
       bytes += chunk.length
       if (bytes > most) {
@@ -81,8 +79,9 @@ function readFeed(
       }
       context.countBytes(chunk.length)
       digest.update(chunk)
+      await keep?.(chunk)
       yield chunk
     }
   }
-  return { text: decodeText(count(), charset), state: () => ({ ...validators, digest: digest.digest('hex') }) }
+  return { text: decodeText(count(), body.charset), state: () => ({ ...validators, digest: digest.digest('hex') }) }
 }

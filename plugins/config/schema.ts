@@ -35,6 +35,14 @@ export const ServerSection = Type.Object({
     description: 'The least serious log lines to write.',
     allowed: 'fatal | error | warn | info | debug | trace | silent'
   }),
+  admin_token: Type.String({
+    default: '',
+    secret: true,
+    description:
+      'What whoever changes something over the API must bring: Authorization: Bearer TOKEN. Empty: nobody can.',
+    allowed: 'any text without blanks, best 32 random characters or more',
+    pattern: '^\\S*$'
+  }),
   ingest_heap_mb: Type.Integer({
     default: 128,
     minimum: 64,
@@ -99,6 +107,67 @@ export const SourceSection = Type.Object({
     minimum: 1,
     maximum: 100000,
     description: 'Maximum size of a snapshot in MB, uncompressed.',
+    allowed: 'a whole number from 1 to 100000'
+  }),
+  backoff_base: Type.Number({
+    default: 5,
+    minimum: 0.1,
+    maximum: 3600,
+    description: 'After a failure: the most seconds before it is tried again. They double with each failure in a row.',
+    allowed: 'a number from 0.1 to 3600'
+  }),
+  backoff_cap: Type.Number({
+    default: 900,
+    minimum: 0.1,
+    maximum: 86400,
+    description: 'The most seconds between two tries, however many failed.',
+    allowed: 'a number from 0.1 to 86400'
+  }),
+  retry_after_cap: Type.Integer({
+    default: 3600,
+    minimum: 0,
+    maximum: 86400,
+    description: 'The most seconds that a provider may ask to be left alone for, with Retry-After.',
+    allowed: 'a whole number from 0 to 86400'
+  }),
+  vanish_guard: Type.Boolean({
+    default: true,
+    description: 'Whether to withhold delisting when too many future events are missing at once.',
+    allowed: 'true | false'
+  }),
+  vanish_percent: Type.Number({
+    default: 20,
+    minimum: 0,
+    maximum: 100,
+    description: 'Too many are more than this share of the future events, in percent …',
+    allowed: 'a number from 0 to 100'
+  }),
+  vanish_count: Type.Integer({
+    default: 5,
+    minimum: 0,
+    maximum: 1000000,
+    description: '… and more than this number of them.',
+    allowed: 'a whole number from 0 to 1000000'
+  }),
+  max_rejects: Type.Integer({
+    default: 1000,
+    minimum: 1,
+    maximum: 100000,
+    description: 'Rejects to keep: those that were seen last.',
+    allowed: 'a whole number from 1 to 100000'
+  }),
+  keep_snapshots: Type.Integer({
+    default: 5,
+    minimum: 0,
+    maximum: 1000,
+    description: 'Whole documents to keep, the newest, so that a mended parser can read them again; 0: none.',
+    allowed: 'a whole number from 0 to 1000'
+  }),
+  keep_mb: Type.Integer({
+    default: 50,
+    minimum: 1,
+    maximum: 100000,
+    description: 'Space for them in the storage, in MB, compressed.',
     allowed: 'a whole number from 1 to 100000'
   })
 })

@@ -24,14 +24,27 @@ export const HINTS: Record<Reason, string> = {
   abandoned: 'the process that ran it is gone; the next run starts afresh',
   lease_lost: 'another process took the source over; look for a process that stood still',
   storage: 'see the storage: the next run starts afresh',
+  vanished:
+    'if they are really gone, confirm: POST /v1/api/sources/NAME/confirm, or wait for the next complete run; see vanish_percent of the source',
   internal: 'this is a fault in the adapter or in the service: see the log line before this one'
 }
 
-export function explainFailure(error: unknown, signal: AbortSignal): { reason: Reason; detail: string } {
+/** Why a run did not end well. */
+export interface Failure {
+  reason: Reason
+  /** One sentence for a person. */
+  detail: string
+  /** Of an HTTP answer. */
+  status?: number | undefined
+  retryAfter?: string | undefined
+}
+
+export function explainFailure(error: unknown, signal: AbortSignal): Failure {
   const detail = (error as Error)?.message ?? String(error)
   if (error instanceof LeaseLost) return { reason: 'lease_lost', detail }
   if (signal.aborted && error === signal.reason) return { reason: abortReason(signal.reason), detail }
-  if (error instanceof FeedError) return { reason: error.reason, detail }
+  if (error instanceof FeedError)
+    return { reason: error.reason, detail, status: error.status, retryAfter: error.retryAfter }
   if (error instanceof StorageUnavailable) return { reason: 'storage', detail: 'the storage did not answer' }
   if (signal.aborted) return { reason: abortReason(signal.reason), detail: signal.reason.message }
   return { reason: 'internal', detail: 'a fault in the adapter or the pipeline' }

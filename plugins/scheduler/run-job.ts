@@ -18,7 +18,10 @@ export const LEASE_MS = 15_000
  * Runs a job under its lease, which is renewed at a third of its length for as long as the job runs.
  * @returns false when somebody else is running it.
  */
-export async function runJob(job: JobDefinition, environment: JobEnvironment): Promise<boolean> {
+export async function runJob(
+  job: Pick<JobDefinition, 'name' | 'timeoutMs' | 'run'>,
+  environment: JobEnvironment
+): Promise<boolean> {
   const { storage, holder, log, stop, leaseMs = LEASE_MS } = environment
   const lease = await storage.takeLease(job.name, holder, leaseMs)
   if (lease === null) {

@@ -12,3 +12,11 @@ export const FAILURES = {
   503: Problem('The storage does not answer at the moment')
 }
 export const notFound = (what: string) => ({ 404: Problem(`There is no such ${what}`) })
+
+/** What a route that changes something can answer instead. */
+export const ADMIN_FAILURES = {
+  ...FAILURES,
+  401: Problem('The admin token is missing or wrong'),
+  403: Problem('No admin token is configured'),
+  409: Problem('It cannot be done at the moment')
+}

@@ -142,6 +142,8 @@ export interface OpenRun {
    * many as are listed: none is missing.
    */
   met: Bitmap
+  /** Ids of events that were written again after this run had met them, the first 1000: `noteRepeated`. */
+  repeated: Set<string>
 }
 
 /** Counts of events, each in one of them. One that comes back and changed counts as restored alone. */

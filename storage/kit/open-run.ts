@@ -4,5 +4,19 @@ import type { Lease, OpenRun } from './contract.ts'
 import type { RunKind } from './run.ts'
 
 export function newRun(source: string, lease: Lease, kind: RunKind): OpenRun {
-  return { id: randomUUIDv7(), source, kind, lease, started_at: new Date().toISOString(), met: new Bitmap() }
+  return {
+    id: randomUUIDv7(),
+    source,
+    kind,
+    lease,
+    started_at: new Date().toISOString(),
+    met: new Bitmap(),
+    repeated: new Set()
+  }
+}
+
+const MOST_REPEATED = 1000
+
+export function noteRepeated({ repeated }: OpenRun, id: string): void {
+  if (repeated.size < MOST_REPEATED) repeated.add(id)
 }

@@ -2,6 +2,7 @@ import type { EventPage, Missing, PageRequest, Storage, WriteOptions } from '../
 import { type EncodedContent, type EventLife, encodeContent, keepLast, nextLife } from '../kit/encode.ts'
 import type { Event } from '../kit/event.ts'
 import type { EventFilters } from '../kit/filters.ts'
+import { noteRepeated } from '../kit/open-run.ts'
 import { type Known, meetKnown } from '../kit/pieces.ts'
 import { streamPages } from '../kit/stream.ts'
 import type { Database } from './database.ts'
@@ -88,8 +89,10 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
           } else if (known.piece !== (pieces.get(event.id) ?? null)) {
             run('update events set piece = ? where seq = ?', pieces.get(event.id) ?? null, seq)
           }
-          if (opened.met.has(seq)) counts.duplicates++
-          else counts[isSame ? 'unchanged' : listed && !isListed ? 'restored' : 'updated']++
+          if (opened.met.has(seq)) {
+            counts.duplicates++
+            noteRepeated(opened, event.id)
+          } else counts[isSame ? 'unchanged' : listed && !isListed ? 'restored' : 'updated']++
           if (listed || isListed) opened.met.add(seq)
         }
         grow(changes)

@@ -78,6 +78,15 @@ describe('configuration', () => {
         allow_private: false,
         timeout: 600,
         max_mb: 2000,
+        backoff_base: 5,
+        backoff_cap: 900,
+        retry_after_cap: 3600,
+        vanish_guard: true,
+        vanish_percent: 20,
+        vanish_count: 5,
+        max_rejects: 1000,
+        keep_snapshots: 5,
+        keep_mb: 50,
         options: {}
       }
     ])
@@ -145,7 +154,7 @@ describe('configuration', () => {
         '[server] port: got "99999"; allowed: a whole number from 0 to 65535',
         `[server] storage: got "oracle"; allowed: ${[...DRIVERS.keys()].join(' | ')}`,
         '[server] roles: got "everything"; allowed: api | ingest | api,ingest',
-        '[server] colour: there is no such key; allowed: host, port, storage, roles, log_level, ingest_heap_mb',
+        '[server] colour: there is no such key; allowed: host, port, storage, roles, log_level, admin_token, ingest_heap_mb',
         '[sqlite] cache_mb: got "lots"; allowed: a whole number from 1 to 4096',
         `[nonsense] (section): there is no such section; allowed: [server], ${sections}, [source.NAME]`,
         `[source.demo] adapter: got "json"; allowed: ${[...ADAPTERS.keys()].join(' | ')}`,

@@ -6,6 +6,7 @@ import { Value } from '@sinclair/typebox/value'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { EventSchema } from '../../storage/kit/event.ts'
 import { createApp, feed, type TestApp } from '../helper.ts'
+import { event, list, three } from '../make-feed.ts'
 import { type Provider, startProvider } from '../provider.ts'
 
 FormatRegistry.Set('uuid', (text) => /^[0-9a-f-]{36}$/.test(text))
@@ -24,23 +25,6 @@ afterEach(async () => {
   await provider.close()
 })
 
-const event = (id: number | string, changes: Record<string, string> = {}) => {
-  const attributes = {
-    event_start_date: '2030-05-01T20:00:00',
-    event_end_date: '2030-05-01T21:00:00',
-    event_id: String(id),
-    sell_from: '2029-01-01T00:00:00',
-    sell_to: '2030-05-01T19:00:00',
-    sold_out: 'false',
-    ...changes
-  }
-  const written = Object.entries(attributes).map(([name, value]) => `${name}="${value}"`)
-  return `<base_event base_event_id="${id}" sell_mode="online" title="Event ${id}"><event ${written.join(' ')}>
-    <zone zone_id="1" capacity="10" price="20.50" name="A" numbered="true"/></event></base_event>`
-}
-const list = (...events: string[]) =>
-  `<?xml version="1.0"?><eventList><output>${events.join('\n')}</output></eventList>`
-const three = list(event(1), event(2), event(3))
 const statuses = async () => Object.fromEntries((await service.events()).map((one) => [one.event_id, one.status]))
 const ALL_LISTED = { 1: 'listed', 2: 'listed', 3: 'listed' }
 

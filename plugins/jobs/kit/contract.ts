@@ -16,6 +16,11 @@ export interface JobDefinition {
   atStart?: boolean
   /** After this the signal aborts, with a `TimeoutError`. */
   timeoutMs: number
+  /**
+   * A time before which neither the cron nor the start runs it; it is run then, whatever the cron says. null: no such
+   * time. Asked before each run, and after it.
+   */
+  notBefore?(): Promise<Date | null>
   run(context: JobContext): Promise<void>
 }
 

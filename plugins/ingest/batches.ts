@@ -1,0 +1,108 @@
+import type { SourceItem } from '../../adapters/kit/contract.ts'
+import type { OpenRun, RejectContent, Storage } from '../../storage/kit/contract.ts'
+import type { EventContent } from '../../storage/kit/event.ts'
+import { noteRepeated } from '../../storage/kit/open-run.ts'
+import type { RunCounts } from '../../storage/kit/run.ts'
+import type { Source } from '../sources.ts'
+import { checkRecord, eventId } from './check.ts'
+
+/** Items that are written at once; fewer, when their raw texts or what they were read from are this long. */
+const BATCH = { items: 500, characters: 4e6 }
+/** Of a reject's raw text, in characters. */
+const MOST_RAW = 65_536
+
+export interface Batches {
+  /** Checks an item and puts it into the batch, which is written when it is full. */
+  take(item: SourceItem): void | Promise<void>
+  /** Writes the rest, and the events that were held back. */
+  end(): Promise<void>
+}
+
+export interface BatchesOptions {
+  source: Source
+  opened: OpenRun
+  counts: RunCounts
+  storage: Storage
+  /** See `Storage.write`. */
+  listed?: boolean
+  /**
+   * Ids of events that stood in the document several times before. They are written once, in the end: else each run would
+   * change them to and fro.
+   */
+  held?: readonly string[]
+}
+
+/** Turns items into events and rejects, and writes them batch by batch. */
+export function createBatches({ source, opened, counts, storage, listed = true, held = [] }: BatchesOptions): Batches {
+  let events: EventContent[] = []
+  let rejects: RejectContent[] = []
+  let rejectedIds: string[] = []
+  let rawLength = 0
+  let flushedAt = 0
+  let keptRejects = 0
+  const isHeld = new Set(held)
+  const last = new Map<string, EventContent>()
+
+  function addEvent(event: EventContent): void {
+    if (!isHeld.has(event.id)) {
+      events.push(event)
+      return
+    }
+    if (last.has(event.id)) {
+      counts.duplicates++
+      noteRepeated(opened, event.id)
+    }
+    last.set(event.id, event)
+  }
+  function addReject(item: SourceItem, reason: string): void {
+    counts.rejected++
+    const id = item.record === undefined ? null : eventId(source.name, item.record)
+    if (id !== null) rejectedIds.push(id)
+    // The first ones of a document, so that the same ones are kept from run to run.
+    if (keptRejects++ >= source.max_rejects) return
+    const { path, raw } = item.where()
+    rejects.push({ reason, path, raw: raw.slice(0, MOST_RAW), event_id: id })
+    rawLength += Math.min(raw.length, MOST_RAW)
+  }
+  async function write(batch: EventContent[]): Promise<void> {
+    const written = await storage.write(opened, batch, { listed })
+    counts.created += written.created
+    counts.updated += written.updated
+    counts.unchanged += written.unchanged
+    counts.restored += written.restored
+    counts.duplicates += written.duplicates
+  }
+  async function flush(): Promise<void> {
+    const batch = { events, rejects, rejectedIds }
+    events = []
+    rejects = []
+    rejectedIds = []
+    rawLength = 0
+    flushedAt = counts.bytes
+    if (batch.events.length > 0) await write(batch.events)
+    // Their records are bad, but they are there: what is known of these events stays listed.
+    if (batch.rejectedIds.length > 0) await storage.meet(opened, batch.rejectedIds)
+    if (batch.rejects.length > 0) await storage.writeRejects(opened, batch.rejects, source.max_rejects)
+  }
+
+  const isFull = () =>
+    events.length + rejectedIds.length + rejects.length >= BATCH.items ||
+    rawLength > BATCH.characters ||
+    counts.bytes - flushedAt > BATCH.characters
+
+  return {
+    take(item) {
+      counts.seen++
+      const { event, reason } = item.record === undefined ? { reason: item.reject } : checkRecord(item.record, source)
+      if (event === undefined) addReject(item, reason)
+      else addEvent(event)
+      return isFull() ? flush() : undefined
+    },
+    async end() {
+      await flush()
+      const rest = [...last.values()]
+      last.clear()
+      for (let i = 0; i < rest.length; i += BATCH.items) await write(rest.slice(i, i + BATCH.items))
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { once } from 'node:events'
+import { pipeline, Readable } from 'node:stream'
+import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib'
+import type { OpenRun, SnapshotContent, Storage } from '../../storage/kit/contract.ts'
+import type { Source } from '../sources.ts'
+
+/** Of a part in the storage, compressed. */
+const PART_BYTES = 262_144
+/** A fast level and a small window: it runs beside parsing, and its memory adds to that of every run. */
+const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_windowLog]: 18 } }
+
+export interface BodyKeeper {
+  /** See `SourceContext.keep`. */
+  keep(charset: string | null): (chunk: Uint8Array) => Promise<void>
+  /** Makes what was read a kept snapshot, unless the newest one is the same. */
+  save(digest: string | undefined, bytes: number): Promise<void>
+  /** Forgets what was not saved. Parts that are in the storage already are deleted there by the next run. */
+  close(): void
+}
+
+/** Compresses the body of a run as it comes, into the storage, where it stays if it turns out to be a whole snapshot. */
+export function createBodyKeeper(opened: OpenRun, storage: Storage, source: Source): BodyKeeper {
+  const limits = { count: source.keep_snapshots, bytes: source.keep_mb * 1e6 }
+  const zstd = createZstdCompress(COMPRESSION)
+  let charset: string | null = null
+  let pending: Buffer[] = []
+  let pendingBytes = 0
+  let parts = 0
+  let size = 0
+  let isKept = limits.count > 0
+  zstd.on('data', (data: Buffer) => {
+    pending.push(data)
+    pendingBytes += data.length
+    size += data.length
+  })
+
+  async function writePart(): Promise<void> {
+    const data = Buffer.concat(pending)
+    pending = []
+    pendingBytes = 0
+    await storage.writeBody(opened, parts++, data)
+  }
+  async function write(chunk: Uint8Array): Promise<void> {
+    if (!isKept) return
+    if (!zstd.write(chunk)) await once(zstd, 'drain')
+    if (pendingBytes >= PART_BYTES) await writePart()
+    if (size > limits.bytes) await drop()
+  }
+  async function drop(): Promise<void> {
+    isKept = false
+    zstd.destroy()
+    pending = []
+    if (parts > 0) await storage.keepSnapshot(opened, null, limits)
+    parts = 0
+  }
+  async function save(digest: string | undefined, bytes: number): Promise<void> {
+    if (!isKept) return
+    const newest = (await storage.snapshots(source.name)).at(-1)
+    if (digest === undefined || newest?.digest === digest) return drop()
+    zstd.end()
+    await once(zstd, 'end')
+    await writePart()
+    const snapshot: SnapshotContent = { digest, charset, bytes }
+    await storage.keepSnapshot(opened, snapshot, limits)
+  }
+
+  return {
+    keep(given) {
+      charset = given
+      return write
+    },
+    save,
+    close: () => zstd.destroy()
+  }
+}
+
+/** The body of a kept snapshot. */
+export function readKeptBody(storage: Storage, runId: string): AsyncIterable<Uint8Array> {
+  // An error of either one comes out of the iteration.
+  return pipeline(Readable.from(storage.readBody(runId)), createZstdDecompress(), () => undefined)
+}

@@ -1,0 +1,64 @@
+import type { SourceAdapter } from '../../adapters/kit/contract.ts'
+import type { Run, RunCounts } from '../../storage/kit/run.ts'
+import type { Source } from '../sources.ts'
+import { createBatches } from './batches.ts'
+import { createBodyKeeper } from './body-keeper.ts'
+import { CLOSED, nextCircuit } from './circuit.ts'
+import { readKnown, sealState, unsealState } from './known-state.ts'
+import { type DocumentEnd, readDocument } from './read-document.ts'
+import { type Ending, type OpenedRun, type RunContext, recordRun, wrote } from './record-run.ts'
+import { suspect, timeNow } from './vanish-guard.ts'
+
+/**
+ * Reads the source's feed into the storage: all that is new or changed is written, and what a whole snapshot lacks is
+ * delisted. Never throws for what is wrong with the feed.
+ * @returns the run as it was recorded
+ * @throws what the storage throws when not even the end of the run could be recorded
+ */
+export async function fetchSource(source: Source, adapter: SourceAdapter, context: RunContext): Promise<Run> {
+  const { storage } = context
+  const known = await readKnown(storage, source)
+  const { state, held } = unsealState(known.state, source)
+
+  async function work({ opened, counts, log }: OpenedRun): Promise<Ending> {
+    const batches = createBatches({ source, opened, counts, storage, held })
+    const body = createBodyKeeper(opened, storage, source)
+    const options = { ...context, log, counts, state, keep: body.keep, take: batches.take }
+    let end: DocumentEnd
+    try {
+      end = await readDocument(source, adapter, options).finally(
+        // What was read before a fault is right, and is kept; only what is missing proves nothing.
+        () => batches.end()
+      )
+      if (end.unchanged) return { outcome: 'unchanged', circuit: CLOSED, suspicion: null }
+      if (end.complete === undefined) throw new Error('the adapter ended without saying that the snapshot is complete')
+      context.signal.throwIfAborted()
+      await body.save(end.complete.digest ?? undefined, counts.bytes)
+    } finally {
+      body.close()
+    }
+
+    const missing = await storage.missing(opened, timeNow())
+    const suspicion = suspect(opened.id, missing, known.suspicion, source)
+    const whole = { readWhole: true, circuit: CLOSED, suspicion }
+    if (suspicion !== null) {
+      const { future_missing, future_listed } = suspicion
+      const detail = `the snapshot lacks ${future_missing} of ${future_listed} events to come; nothing was delisted`
+      return { ...whole, outcome: 'suspicious', reason: 'vanished', detail, ...(wrote(counts) && { state: null }) }
+    }
+    counts.delisted = await storage.delist(opened, missing.all)
+    const outcome = isSame(counts, end.complete.digest, state?.digest) ? 'unchanged' : 'complete'
+    return { ...whole, outcome, state: sealState(end.complete, source, [...opened.repeated]) }
+  }
+  return recordRun(source, 'fetch', context, work, (failure) => ({
+    circuit: nextCircuit(known.circuit, failure, source)
+  }))
+}
+
+function isSame(
+  { created, updated, restored, delisted }: RunCounts,
+  digest: string | null | undefined,
+  before: string | null | undefined
+): boolean {
+  return created + updated + restored + delisted === 0 && digest !== undefined && digest === before
+}

@@ -1,0 +1,85 @@
+import type { FeedBody, SourceAdapter, SourceContext, SourceItem } from '../../adapters/kit/contract.ts'
+import type { AdapterState } from '../../storage/kit/contract.ts'
+import type { RunCounts } from '../../storage/kit/run.ts'
+import type { HttpClient } from '../http.ts'
+import type { JobContext } from '../jobs/kit/contract.ts'
+import type { Source } from '../sources.ts'
+
+export interface ReadOptions extends Pick<JobContext, 'signal' | 'log'> {
+  http: HttpClient
+  counts: RunCounts
+  state?: AdapterState | null
+  replay?: FeedBody
+  keep?: NonNullable<SourceContext['keep']>
+  /** Handles an item; nothing is read while it waits. */
+  take(item: SourceItem): void | Promise<void>
+}
+
+/** What the adapter said in the end: that the whole snapshot was read, or that there is nothing new, or nothing. */
+export interface DocumentEnd {
+  complete?: AdapterState
+  unchanged?: true
+}
+
+/**
+ * Has an adapter read one document, item by item. Ends when the signal aborts, whatever the adapter does.
+ * @throws what the adapter and `take` throw, and the signal's reason
+ */
+export async function readDocument(source: Source, adapter: SourceAdapter, options: ReadOptions): Promise<DocumentEnd> {
+  const { signal, log, http, counts, state = null, replay, keep, take } = options
+  const end: DocumentEnd = {}
+  const items = adapter.read({
+    source,
+    options: source.options,
+    signal,
+    log,
+    http,
+    state,
+    complete: (next) => {
+      end.complete = next
+    },
+    unchanged: () => {
+      end.unchanged = true
+    },
+    countBytes: (bytes) => {
+      counts.bytes += bytes
+    },
+    ...(replay && { replay }),
+    ...(keep && { keep })
+  })
+  await consume(items[Symbol.asyncIterator](), take, signal)
+  return end
+}
+
+/** An adapter ought to end when the signal aborts; one that does not is left alone. */
+async function consume<T>(
+  iterator: AsyncIterator<T>,
+  take: (item: T) => void | Promise<void>,
+  signal: AbortSignal
+): Promise<void> {
+  signal.throwIfAborted()
+  let abort: (reason: unknown) => void = () => undefined
+  const onAbort = () => abort(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  let isDone = false
+  try {
+    for (;;) {
+      // Not a race with one promise that lives as long as the run: it would remember every item.
+      const next = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        abort = reject
+        iterator.next().then(resolve, reject)
+      })
+      signal.throwIfAborted()
+      if (next.done) {
+        isDone = true
+        return
+      }
+      const taken = take(next.value)
+      if (taken !== undefined) await taken
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    // Without waiting: it may never come to an end.
+    if (!isDone) iterator.return?.().catch(() => undefined)
+  }
+}

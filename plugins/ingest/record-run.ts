@@ -1,0 +1,75 @@
+import type { OpenRun, RunEnd, Storage } from '../../storage/kit/contract.ts'
+import type { Run, RunCounts, RunKind } from '../../storage/kit/run.ts'
+import { NO_COUNTS } from '../../storage/kit/run.ts'
+import type { HttpClient } from '../http.ts'
+import type { JobContext } from '../jobs/kit/contract.ts'
+import type { Source } from '../sources.ts'
+import { explainFailure, type Failure, HINTS } from './reasons.ts'
+
+export interface RunContext extends JobContext {
+  storage: Storage
+  http: HttpClient
+}
+
+/** How a run's work ended well. */
+export type Ending = Pick<RunEnd, 'outcome' | 'state' | 'circuit' | 'suspicion' | 'readWhole'> &
+  Partial<Pick<RunEnd, 'reason' | 'detail'>>
+
+export interface OpenedRun {
+  opened: OpenRun
+  /** To be filled in. */
+  counts: RunCounts
+  log: JobContext['log']
+}
+
+/** What to record besides of a failure. */
+type AfterFailure = (failure: Failure) => Pick<RunEnd, 'circuit'>
+
+/** Opens a run, does its work, and records and logs how it ended. Throws only what keeps it from being recorded. */
+export async function recordRun(
+  source: Source,
+  kind: RunKind,
+  context: RunContext,
+  work: (run: OpenedRun) => Promise<Ending>,
+  afterFailure?: AfterFailure
+): Promise<Run> {
+  const started = performance.now()
+  const opened = await context.storage.openRun(source.name, context.lease, kind)
+  const log = context.log.child({ source: source.name, run: opened.id })
+  const counts: RunCounts = { ...NO_COUNTS }
+  let end: Omit<RunEnd, 'counts'>
+  try {
+    end = { reason: null, detail: null, ...(await work({ opened, counts, log })) }
+  } catch (error) {
+    const failure = explainFailure(error, context.signal)
+    if (failure.reason === 'internal') log.error({ err: error }, 'a fault in the adapter or the pipeline')
+    end = endOfFailure(failure, counts, afterFailure)
+  }
+  counts.duration = Math.round(performance.now() - started)
+  const run = await context.storage.closeRun(opened, { ...end, counts })
+  logEnd(run, log)
+  return run
+}
+
+/** Whether a run may have changed any event: one that came again may have come otherwise. */
+export function wrote({ created, updated, restored, delisted, duplicates }: RunCounts): boolean {
+  return created + updated + restored + delisted + duplicates > 0
+}
+
+function endOfFailure(
+  { reason, detail, ...about }: Failure,
+  counts: RunCounts,
+  afterFailure: AfterFailure | undefined
+): Omit<RunEnd, 'counts'> {
+  // The storage no longer has what the kept state belongs to.
+  const forget = wrote(counts) ? { state: null } : {}
+  if (reason === 'aborted' || reason === 'lease_lost') return { outcome: 'aborted', reason, detail, ...forget }
+  const outcome = counts.seen > 0 ? 'partial' : 'failed'
+  return { outcome, reason, detail, ...forget, ...afterFailure?.({ reason, detail, ...about }) }
+}
+
+function logEnd({ kind, source, outcome, reason, detail, counts }: Run, log: JobContext['log']): void {
+  const rejects = counts.rejected === 0 ? '' : `, with ${counts.rejected} rejects: /v1/api/sources/${source}/rejects`
+  if (reason === null) log.info({ kind, outcome, counts }, `the run succeeded${rejects}`)
+  else log.warn({ kind, outcome, reason, counts, hint: HINTS[reason] }, `the run did not succeed: ${detail}`)
+}

@@ -1,0 +1,47 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { createApp, type TestApp } from '../../helper.ts'
+import { event, list } from '../../make-feed.ts'
+import { type Provider, startProvider } from '../../provider.ts'
+import { DRIVERS, whyNot } from '../../storage/fixtures.ts'
+
+for (const driver of DRIVERS.keys()) {
+  describe.skipIf(whyNot(driver) !== undefined)(`an event that stands twice in a snapshot, on ${driver}`, () => {
+    let provider: Provider
+    let service: TestApp
+    beforeEach(async () => {
+      provider = await startProvider()
+      service = await createApp({ driver, sources: { demo: { url: provider.url } } })
+      return async () => {
+        await service.close()
+        await provider.close()
+      }
+    })
+    const title = async () => (await service.events()).find((one) => one.event_id === '1')!.title
+
+    it('is as the last one says, and counts', async () => {
+      provider.serve(list(event(1), event(2), event(1).replace('Event 1', 'Last')))
+      expect(await service.ingest('demo')).toMatchObject({
+        outcome: 'complete',
+        counts: { seen: 3, created: 2, duplicates: 1 }
+      })
+      expect(await title()).toBe('Last')
+    })
+
+    it('however far apart is changed once, not in every run', async () => {
+      const many = Array.from({ length: 1200 }, (_, i) => event(i + 10))
+      const document = list(event(1), ...many, event(1).replace('Event 1', 'Last'))
+      provider.serve(document)
+      expect(await service.ingest('demo')).toMatchObject({ counts: { seen: 1202, created: 1201, duplicates: 1 } })
+      const { revision } = (await service.get('/v1/api/events')).body.meta
+      for (const end of ['\n', '\n\n']) {
+        provider.serve(document + end)
+        expect(await service.ingest('demo')).toMatchObject({
+          outcome: 'complete',
+          counts: { seen: 1202, created: 0, updated: 0, unchanged: 1201, duplicates: 1, delisted: 0 }
+        })
+        expect(await title()).toBe('Last')
+      }
+      expect((await service.get('/v1/api/events')).body.meta.revision).toBe(revision)
+    })
+  })
+}
