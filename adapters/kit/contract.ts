@@ -36,6 +36,8 @@ export interface SourceContext<Options = unknown> {
   unchanged(): void
   /** Decoded bytes, to be counted as they come. */
   countBytes(bytes: number): void
+  /** Passes over parts of the document that are known word for word. Left out: all of it is to be read. */
+  pieces?: KnownPieces
   /** A document to be read in place of the one at `url`: a kept one, or a reject. `openFeed` sees to it. */
   replay?: FeedBody
   /**
@@ -43,6 +45,30 @@ export interface SourceContext<Options = unknown> {
    * whole snapshot. `openFeed` sees to it.
    */
   keep?(charset: string | null): (chunk: Uint8Array) => Promise<void>
+}
+
+/** A part of a document that holds whole events and nothing that belongs to others. */
+export interface CutPiece {
+  text: string
+  /** Who its events seem to be; a wrong guess only costs reading it. */
+  events: { base_event_id: string; event_id: string }[]
+}
+
+export interface KnownPieces {
+  /**
+   * Tells for each piece whether it is known: whether all its events are listed, and were last read from just this text.
+   * The pieces follow one another in the document.
+   */
+  find(pieces: CutPiece[]): Promise<FoundPiece[]>
+  /** Counts the events of a known piece as read. In the order of the document. */
+  pass(piece: FoundPiece): void
+}
+
+export interface FoundPiece {
+  /** For `SourceItem.piece` of what is read from it. */
+  digest: string
+  /** Internal numbers of its events; null where it is not known. */
+  numbers: number[] | null
 }
 
 export interface FeedBody {
@@ -55,7 +81,14 @@ export interface FeedBody {
 export type SourceSettings = Static<typeof SourceSection> & { name: string }
 
 /** One thing found in the feed: a record, still to be checked, or why there cannot even be a record. */
-export type SourceItem = { where(): Where } & ({ record: EventRecord } | { record?: never; reject: string })
+export type SourceItem = {
+  where(): Where
+  /**
+   * What it was read from, so that it can be passed over next time: `FoundPiece.digest`, where that piece turned out to
+   * hold what it seemed to.
+   */
+  piece?: string
+} & ({ record: EventRecord } | { record?: never; reject: string })
 
 /** Asked for only when something is wrong with the item, and before the next one is read. */
 export interface Where {

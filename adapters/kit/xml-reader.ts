@@ -12,6 +12,8 @@ export const LIMITS = {
 }
 
 const SLICE = 65_536
+/** sax's state between tags. */
+const { TEXT } = (sax as unknown as { STATE: Record<string, number> }).STATE
 // sax lets these through; XML does not allow them, and they have no place in a store.
 const FORBIDDEN = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/
 
@@ -32,6 +34,10 @@ export interface XmlHandlers {
 export interface XmlReader {
   write(text: string): void
   end(): void
+  /** How many elements are open where nothing else is: no tag, comment or anything like it. Otherwise undefined. */
+  openElements(): number | undefined
+  /** Goes on after `text` without reading it: whole elements that are known to be well-formed, where some are open. */
+  pass(text: string): void
   /** The source text from the start tag of the element that is being opened; it is kept until `takeRaw`. */
   markRaw(): void
   /** The source text from the mark up to the end of the tag that is being handled. */
@@ -41,7 +47,7 @@ export interface XmlReader {
 export function createXmlReader(handlers: XmlHandlers): XmlReader {
   // Two things that its types do not know of.
   const options: SAXOptions & { strictEntities: boolean } = { position: true, strictEntities: true }
-  const parser = sax.parser(true, options) as SAXParser & { doctype: string | boolean }
+  const parser = sax.parser(true, options) as SAXParser & { doctype: string | boolean; state: number }
   let depth = 0
   let root: string | undefined
   let attributes = 0
@@ -137,6 +143,10 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
       } catch (error) {
         throw error instanceof FeedError ? error : new FeedError('malformed', `malformed: ${(error as Error).message}`)
       }
+    },
+    openElements: () => (parser.state === TEXT ? depth : undefined),
+    pass(text) {
+      for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) parser.line++
     },
     markRaw() {
       mark = parser.startTagPosition - 1

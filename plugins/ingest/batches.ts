@@ -14,6 +14,8 @@ const MOST_RAW = 65_536
 export interface Batches {
   /** Checks an item and puts it into the batch, which is written when it is full. */
   take(item: SourceItem): void | Promise<void>
+  /** Whether an event was read that is not written yet: its place among others of its id matters. */
+  isWaiting(id: string): boolean
   /** Writes the rest, and the events that were held back. */
   end(): Promise<void>
 }
@@ -35,6 +37,8 @@ export interface BatchesOptions {
 /** Turns items into events and rejects, and writes them batch by batch. */
 export function createBatches({ source, opened, counts, storage, listed = true, held = [] }: BatchesOptions): Batches {
   let events: EventContent[] = []
+  let waiting = new Set<string>()
+  let pieces = new Map<string, string>()
   let rejects: RejectContent[] = []
   let rejectedIds: string[] = []
   let rawLength = 0
@@ -43,9 +47,11 @@ export function createBatches({ source, opened, counts, storage, listed = true, 
   const isHeld = new Set(held)
   const last = new Map<string, EventContent>()
 
-  function addEvent(event: EventContent): void {
+  function addEvent(event: EventContent, piece: string | undefined): void {
     if (!isHeld.has(event.id)) {
       events.push(event)
+      waiting.add(event.id)
+      if (piece !== undefined) pieces.set(event.id, piece)
       return
     }
     if (last.has(event.id)) {
@@ -64,8 +70,8 @@ export function createBatches({ source, opened, counts, storage, listed = true, 
     rejects.push({ reason, path, raw: raw.slice(0, MOST_RAW), event_id: id })
     rawLength += Math.min(raw.length, MOST_RAW)
   }
-  async function write(batch: EventContent[]): Promise<void> {
-    const written = await storage.write(opened, batch, { listed })
+  async function write(batch: EventContent[], pieces?: ReadonlyMap<string, string>): Promise<void> {
+    const written = await storage.write(opened, batch, { listed, ...(pieces && { pieces }) })
     counts.created += written.created
     counts.updated += written.updated
     counts.unchanged += written.unchanged
@@ -73,13 +79,15 @@ export function createBatches({ source, opened, counts, storage, listed = true, 
     counts.duplicates += written.duplicates
   }
   async function flush(): Promise<void> {
-    const batch = { events, rejects, rejectedIds }
+    const batch = { events, pieces, rejects, rejectedIds }
     events = []
+    waiting = new Set()
+    pieces = new Map()
     rejects = []
     rejectedIds = []
     rawLength = 0
     flushedAt = counts.bytes
-    if (batch.events.length > 0) await write(batch.events)
+    if (batch.events.length > 0) await write(batch.events, batch.pieces)
     // Their records are bad, but they are there: what is known of these events stays listed.
     if (batch.rejectedIds.length > 0) await storage.meet(opened, batch.rejectedIds)
     if (batch.rejects.length > 0) await storage.writeRejects(opened, batch.rejects, source.max_rejects)
@@ -95,9 +103,10 @@ export function createBatches({ source, opened, counts, storage, listed = true, 
       counts.seen++
       const { event, reason } = item.record === undefined ? { reason: item.reject } : checkRecord(item.record, source)
       if (event === undefined) addReject(item, reason)
-      else addEvent(event)
+      else addEvent(event, item.piece)
       return isFull() ? flush() : undefined
     },
+    isWaiting: (id) => isHeld.has(id) || waiting.has(id),
     async end() {
       await flush()
       const rest = [...last.values()]

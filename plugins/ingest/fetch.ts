@@ -4,6 +4,7 @@ import type { Source } from '../sources.ts'
 import { createBatches } from './batches.ts'
 import { createBodyKeeper } from './body-keeper.ts'
 import { CLOSED, nextCircuit } from './circuit.ts'
+import { createKnownPieces } from './known-pieces.ts'
 import { readKnown, sealState, unsealState } from './known-state.ts'
 import { type DocumentEnd, readDocument } from './read-document.ts'
 import { type Ending, type OpenedRun, type RunContext, recordRun, wrote } from './record-run.ts'
@@ -23,7 +24,8 @@ export async function fetchSource(source: Source, adapter: SourceAdapter, contex
   async function work({ opened, counts, log }: OpenedRun): Promise<Ending> {
     const batches = createBatches({ source, opened, counts, storage, held })
     const body = createBodyKeeper(opened, storage, source)
-    const options = { ...context, log, counts, state, keep: body.keep, take: batches.take }
+    const pieces = createKnownPieces({ source, opened, counts, storage, isWaiting: batches.isWaiting })
+    const options = { ...context, log, counts, state, pieces, keep: body.keep, take: batches.take }
     let end: DocumentEnd
     try {
       end = await readDocument(source, adapter, options).finally(

@@ -32,6 +32,7 @@ export function unsealState(
   return { state: own, held: repeated ? repeated.split(' ') : [] }
 }
 
-function settingsDigest({ adapter, url, timezone, options }: Source): string {
+/** Changes with whatever makes other events of the same document. */
+export function settingsDigest({ adapter, url, timezone, options }: Source): string {
   return hash('sha256', JSON.stringify([CODE_DIGEST, adapter, url, timezone, options]), 'base64url')
 }

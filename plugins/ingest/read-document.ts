@@ -1,4 +1,4 @@
-import type { FeedBody, SourceAdapter, SourceContext, SourceItem } from '../../adapters/kit/contract.ts'
+import type { FeedBody, KnownPieces, SourceAdapter, SourceContext, SourceItem } from '../../adapters/kit/contract.ts'
 import type { AdapterState } from '../../storage/kit/contract.ts'
 import type { RunCounts } from '../../storage/kit/run.ts'
 import type { HttpClient } from '../http.ts'
@@ -11,6 +11,7 @@ export interface ReadOptions extends Pick<JobContext, 'signal' | 'log'> {
   state?: AdapterState | null
   replay?: FeedBody
   keep?: NonNullable<SourceContext['keep']>
+  pieces?: KnownPieces
   /** Handles an item; nothing is read while it waits. */
   take(item: SourceItem): void | Promise<void>
 }
@@ -26,7 +27,7 @@ export interface DocumentEnd {
  * @throws what the adapter and `take` throw, and the signal's reason
  */
 export async function readDocument(source: Source, adapter: SourceAdapter, options: ReadOptions): Promise<DocumentEnd> {
-  const { signal, log, http, counts, state = null, replay, keep, take } = options
+  const { signal, log, http, counts, state = null, replay, keep, pieces, take } = options
   const end: DocumentEnd = {}
   const items = adapter.read({
     source,
@@ -36,6 +37,7 @@ export async function readDocument(source: Source, adapter: SourceAdapter, optio
     http,
     state,
     complete: (next) => {
+      if (!isState(next)) throw new TypeError('complete() takes an object of texts and nulls')
       end.complete = next
     },
     unchanged: () => {
@@ -45,7 +47,8 @@ export async function readDocument(source: Source, adapter: SourceAdapter, optio
       counts.bytes += bytes
     },
     ...(replay && { replay }),
-    ...(keep && { keep })
+    ...(keep && { keep }),
+    ...(pieces && { pieces })
   })
   await consume(items[Symbol.asyncIterator](), take, signal)
   return end
@@ -82,4 +85,9 @@ async function consume<T>(
     // Without waiting: it may never come to an end.
     if (!isDone) iterator.return?.().catch(() => undefined)
   }
+}
+
+function isState(state: unknown): state is AdapterState {
+  const isValue = (value: unknown) => value === null || typeof value === 'string'
+  return typeof state === 'object' && state !== null && Object.values(state).every(isValue)
 }
