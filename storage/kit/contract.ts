@@ -54,11 +54,10 @@ export interface Storage {
   /** Of the events with these ids, marks the listed ones as met by this run. */
   meet(run: OpenRun, ids: string[]): Promise<void>
   /**
-   * Passes over pieces of the document that are known: a piece all of whose events are listed and were last written from
-   * just this piece. Of those marks the events as met by this run; of others it marks none. One that shares an event with
-   * an unknown one before it is unknown, too: both are to be written, before the next call, so that the last counts.
+   * For each piece the internal numbers of its events, where all of them are listed and were last written from just this
+   * piece; otherwise null. It marks none as met: that is for whoever passes over the piece.
    */
-  meetPieces(run: OpenRun, pieces: Piece[]): Promise<{ known: boolean[]; duplicates: number }>
+  findPieces(run: OpenRun, pieces: Piece[]): Promise<(number[] | null)[]>
   /**
    * Keeps rejects, once per content (`rejectId`) however often they come back: a repeat has the newest path and run, and
    * counts once a run. Of the source's, only the `most` last seen ones stay.
@@ -155,7 +154,10 @@ export interface WriteOptions {
    * out: true.
    */
   listed?: boolean
-  /** The pieces that events were read from, by the events' ids. A new one for an event that is the same is no change. */
+  /**
+   * The pieces that events were read from, by the events' ids. A new one for an event that is the same is no change; where
+   * there is none for it, the former one stays.
+   */
   pieces?: ReadonlyMap<string, string>
 }
 
@@ -163,7 +165,7 @@ export interface WriteOptions {
 export interface Piece {
   /** Equal for equal pieces alone. */
   digest: string
-  /** Of its events. */
+  /** Of its events, each once. */
   ids: string[]
 }
 

@@ -1,4 +1,3 @@
-import type { Bitmap } from './bitmap.ts'
 import type { Piece } from './contract.ts'
 
 /** What a storage has of an event. */
@@ -9,24 +8,15 @@ export interface Known {
   piece: string | null
 }
 
-/** `Storage.meetPieces`, over what the storage has of the events by their ids. */
-export function meetKnown(
-  met: Bitmap,
-  pieces: Piece[],
-  find: (id: string) => Known | undefined
-): { known: boolean[]; duplicates: number } {
-  // Ids in unknown pieces, which are going to be written: what a later piece says of them counts, so it is written, too.
-  const unknown = new Set<string>()
-  let duplicates = 0
-  const known = pieces.map(({ digest, ids }) => {
-    const events = ids.map(find)
-    const isKnown = events.every((event, i) => event?.isListed && event.piece === digest && !unknown.has(ids[i]!))
-    for (const [i, event] of events.entries()) {
-      if (!isKnown) unknown.add(ids[i]!)
-      else if (met.has(event!.seq)) duplicates++
-      else met.add(event!.seq)
+/** `Storage.findPieces`, over what the storage has of the events by their ids. */
+export function findKnown(pieces: Piece[], find: (id: string) => Known | undefined): (number[] | null)[] {
+  return pieces.map(({ digest, ids }) => {
+    const numbers: number[] = []
+    for (const id of ids) {
+      const event = find(id)
+      if (event === undefined || !event.isListed || event.piece !== digest) return null
+      numbers.push(event.seq)
     }
-    return isKnown
+    return new Set(numbers).size === numbers.length ? numbers : null
   })
-  return { known, duplicates }
 }

@@ -1,13 +1,13 @@
 import { MongoNetworkError } from 'mongodb'
 import type { Missing, OpenRun, Storage } from '../kit/contract.ts'
 import { LeaseLost } from '../kit/errors.ts'
-import { meetKnown } from '../kit/pieces.ts'
+import { findKnown } from '../kit/pieces.ts'
 import { type Database, READ } from './database.ts'
 
 const DELIST_BATCH = 500
 const LISTED = 'events_listed'
 
-type Listing = Pick<Storage, 'meet' | 'meetPieces' | 'missing' | 'delist'>
+type Listing = Pick<Storage, 'meet' | 'findPieces' | 'missing' | 'delist'>
 
 /** Which events a run met, and what becomes of the others. */
 export function createListing({ events, fenced, growing }: Database): Listing {
@@ -26,14 +26,14 @@ export function createListing({ events, fenced, growing }: Database): Listing {
         for (const { seq } of rows) run.met.add(seq)
       }),
 
-    meetPieces: (run, pieces) =>
+    findPieces: (run, pieces) =>
       fenced(run, async () => {
         const filter = { _id: { $in: pieces.flatMap(({ ids }) => ids) } }
         const rows = await events.find(filter, { ...READ, projection: { seq: 1, piece: 1, status: 1 } }).toArray()
         const known = new Map(
           rows.map(({ _id, seq, piece = null, status }) => [_id, { seq, piece, isListed: status === 'listed' }])
         )
-        return meetKnown(run.met, pieces, (id) => known.get(id))
+        return findKnown(pieces, (id) => known.get(id))
       }),
 
     missing: (run, now) =>

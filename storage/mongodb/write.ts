@@ -2,6 +2,7 @@ import type { AnyBulkWriteOperation } from 'mongodb'
 import type { OpenRun, Storage, WriteCounts, WriteOptions } from '../kit/contract.ts'
 import { encodeContent, keepLast, nextLife } from '../kit/encode.ts'
 import type { EventContent } from '../kit/event.ts'
+import { noteRepeated } from '../kit/open-run.ts'
 import { type Database, type InTime, READ } from './database.ts'
 import { type EventDocument, toDocument } from './documents.ts'
 
@@ -40,22 +41,28 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
       const { id } = one.content
       const before = known.get(id)
       const seq = before?.seq ?? ++lastSeq
-      const piece = pieces.get(id) ?? null
+      const piece = pieces.get(id)
       const isListed = before?.status === 'listed'
       const isSame = before?.fingerprint === one.fingerprint && (isListed || !listed)
-      if (run.met.has(seq)) counts.duplicates++
-      else if (before === undefined) counts.created++
+      if (run.met.has(seq)) {
+        counts.duplicates++
+        noteRepeated(run, id)
+      } else if (before === undefined) counts.created++
       else counts[isSame ? 'unchanged' : listed && !isListed ? 'restored' : 'updated']++
       if (listed || isListed) met.push(seq)
 
       const older = { _id: id, token: { $lte: token } }
       if (isSame) {
-        if ((before.piece ?? null) === piece) continue
+        if (piece === undefined || before.piece === piece) continue
         operations.push({ updateOne: { filter: { ...older, ...inTime }, update: { $set: { piece, token } } } })
         continue
       }
       changes++
-      const replacement = toDocument(one, nextLife(one.content, before, { now, listed }), { seq, piece, token })
+      const replacement = toDocument(one, nextLife(one.content, before, { now, listed }), {
+        seq,
+        piece: piece ?? null,
+        token
+      })
       operations.push(
         before === undefined
           ? { replaceOne: { filter: older, replacement, upsert: true } }

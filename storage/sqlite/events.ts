@@ -3,7 +3,7 @@ import { type EncodedContent, type EventLife, encodeContent, keepLast, nextLife 
 import type { Event } from '../kit/event.ts'
 import type { EventFilters } from '../kit/filters.ts'
 import { noteRepeated } from '../kit/open-run.ts'
-import { type Known, meetKnown } from '../kit/pieces.ts'
+import { findKnown } from '../kit/pieces.ts'
 import { streamPages } from '../kit/stream.ts'
 import type { Database } from './database.ts'
 import { selectEvents, toBlob, toSeconds } from './query.ts'
@@ -12,7 +12,7 @@ const DELIST_BATCH = 500
 
 type Events = Pick<
   Storage,
-  'find' | 'stream' | 'get' | 'revision' | 'write' | 'meet' | 'meetPieces' | 'missing' | 'delist'
+  'find' | 'stream' | 'get' | 'revision' | 'write' | 'meet' | 'findPieces' | 'missing' | 'delist'
 >
 
 export function createEvents({ get, iterate, run, attempt, fenced }: Database): Events {
@@ -86,8 +86,8 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
           if (!isSame) {
             update(seq, encoded, writing)
             changes++
-          } else if (known.piece !== (pieces.get(event.id) ?? null)) {
-            run('update events set piece = ? where seq = ?', pieces.get(event.id) ?? null, seq)
+          } else if (known.piece !== (pieces.get(event.id) ?? known.piece)) {
+            run('update events set piece = ? where seq = ?', pieces.get(event.id)!, seq)
           }
           if (opened.met.has(seq)) {
             counts.duplicates++
@@ -107,11 +107,13 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
         }
       }),
 
-    meetPieces: (opened, pieces) =>
+    findPieces: (opened, pieces) =>
       fenced(opened, () =>
-        meetKnown(opened.met, pieces, (id) => {
-          const known = get('select seq, piece, listed as isListed from events where id = ?', toBlob(id))
-          return known && { ...(known as unknown as Known), isListed: known.isListed === 1 }
+        findKnown(pieces, (id) => {
+          const known = get('select seq, piece, listed from events where id = ?', toBlob(id))
+          return (
+            known && { seq: known.seq as number, piece: known.piece as string | null, isListed: known.listed === 1 }
+          )
         })
       ),
 

@@ -185,10 +185,10 @@ describe('the SQLite file', () => {
     const run = await startRun(storage)
     expect(run.lease.token).toBe(8)
     const piece = { digest: 'a', ids: [listed.id] }
-    expect(await storage.meetPieces(run, [piece])).toEqual({ known: [false], duplicates: 0 })
+    expect(await storage.findPieces(run, [piece])).toEqual([null])
     const pieces = new Map([[listed.id, 'a']])
     expect(await storage.write(run, [listed, makeEvent(3)], { pieces })).toMatchObject({ created: 1, unchanged: 1 })
-    expect(await storage.meetPieces(run, [piece])).toMatchObject({ known: [true] })
+    expect(await storage.findPieces(run, [piece])).toMatchObject([[expect.any(Number)]])
     expect(await storage.missing(run, '2024-01-01T00:00:00Z')).toEqual({ all: [], future: [], listedFuture: 0 })
     expect(await storage.write(run, [gone])).toMatchObject({ restored: 1 })
     await storage.writeRejects(run, [{ reason: 'r', path: '/new', raw: 'raw', event_id: null }], 10)

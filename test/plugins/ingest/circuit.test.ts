@@ -86,8 +86,9 @@ describe('a source that fails', () => {
   it('is tried again by itself, whatever its cron says, until it succeeds', async () => {
     provider.serve(failing(() => provider.requests.length < 5))
     await start({ cron: '0 0 1 1 *' }, { tick: true })
-    await until(async () => (await service!.events()).length === 3)
+    await until(async () => (await service!.get('/v1/api/sources/demo')).body.last_success_at !== null)
     expect(provider.requests).toHaveLength(5)
+    expect(await service!.events()).toHaveLength(3)
     expect(await describeSource()).toMatchObject({ circuit: { state: 'closed', failures: 0, retry_at: null } })
     await sleep(400)
     expect(provider.requests).toHaveLength(5)

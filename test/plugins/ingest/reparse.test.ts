@@ -149,8 +149,8 @@ for (const driver of DRIVERS.keys()) {
         expect(await summary()).toEqual({ 1: 'EVENT 1, listed', 2: 'lost 2, listed' })
         expect((await rejects()).map((one) => one.reason)).toEqual(['sold_out "perhaps" is not true or false'])
         // Whatever the validators say: what is listed is for the next whole snapshot to say.
-        await ingest(list(event(1)))
-        expect(await summary()).toEqual({ 1: 'Event 1, listed', 2: 'lost 2, delisted' })
+        await ingest(list(event(1).replace('Event', 'Newer')))
+        expect(await summary()).toEqual({ 1: 'Newer 1, listed', 2: 'lost 2, delisted' })
       })
 
       it('of plans, with what stands around them, are read as what they were', async () => {
