@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { type Config, ConfigError } from './plugins/config/load.ts'
 import { readConfig } from './plugins/config.ts'
-import { type SupervisedThread, superviseThread } from './plugins/kit/supervise-thread.ts'
+import { reportAlive, type SupervisedThread, superviseThread } from './plugins/kit/supervise-thread.ts'
 
 /**
  * After it is told to stop: how long it goes on accepting, so that what clients have sent by then is answered, not reset;
@@ -53,6 +53,7 @@ async function stopGracefully(app: FastifyInstance, thread: SupervisedThread | u
 }
 
 async function runIngestThread(config: Config): Promise<void> {
+  reportAlive()
   const app = await buildApp({ config: withRole(config, 'ingest') })
   parentPort!.once('message', async () => {
     await app.close()

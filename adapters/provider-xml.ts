@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import type { CutPiece, EventRecord, KnownPieces, SourceItem } from './kit/contract.ts'
-import { createPieceCutter, type PieceCutter, type Stretch } from './kit/cut-pieces.ts'
+import { createPieceCutter, type PieceCutter } from './kit/cut-pieces.ts'
 import { defineAdapter } from './kit/define.ts'
 import { FeedError } from './kit/errors.ts'
 import { openFeed } from './kit/feed.ts'
@@ -19,17 +19,23 @@ export default defineAdapter({
     const feed = await openFeed(context)
     if (feed === null) return context.unchanged()
     const reader = createProviderReader()
-    let cutter: { dialect: Dialect; cut: PieceCutter } | undefined
+    let cut: Cut | undefined
     for await (const text of feed.text) {
-      if (context.pieces === undefined) yield* readAll(reader, text)
-      else {
-        cutter ??= guessCutter(text)
-        if (cutter === undefined) yield* readAll(reader, text)
-        else yield* readNew(reader, cutter.cut.cut(text), cutter.dialect, context.pieces)
+      try {
+        cut ??= context.pieces && guessCut(text)
+        if (cut === undefined) reader.write(text)
+        else await readNew(reader, cut, text, context.pieces!)
+      } finally {
+        // Also what stands before a fault, before the fault is thrown.
+        yield reader.items.splice(0)
       }
     }
-    if (cutter !== undefined) yield* readAll(reader, cutter.cut.rest())
-    reader.end()
+    try {
+      reader.write(cut?.cutter.rest() ?? '')
+      reader.end()
+    } finally {
+      yield reader.items.splice(0)
+    }
     context.complete(feed.state())
   },
 
@@ -48,65 +54,63 @@ const DIALECTS: Record<string, Dialect> = {
   planList: { base: 'base_plan', event: 'plan' }
 }
 
-type ProviderReader = ReturnType<typeof createProviderReader>
-
-function* readAll(reader: ProviderReader, text: string): Generator<SourceItem> {
-  try {
-    reader.write(text)
-  } finally {
-    // Also what stands before a fault, before the fault is thrown.
-    yield* reader.items.splice(0)
-  }
+/** How a document is cut into base elements, which is only a guess until they are read. */
+interface Cut {
+  cutter: PieceCutter
+  base: RegExp
+  event: RegExp
 }
 
-/** Reads what is not known word for word. */
-async function* readNew(
-  reader: ProviderReader,
-  stretches: Stretch[],
-  dialect: Dialect,
-  pieces: KnownPieces
-): AsyncGenerator<SourceItem> {
-  const cut = stretches.filter(({ isPiece }) => isPiece).map(({ text }) => guessEvents(text, dialect))
-  const found = cut.length === 0 ? [] : await pieces.find(cut)
-  let next = 0
-  for (const { text, isPiece } of stretches) {
-    const piece = isPiece ? found[next++] : undefined
-    const bases = reader.basesBefore()
-    // What looks like an element in a comment, say, is none.
-    if (piece?.numbers != null && bases !== undefined) {
-      reader.pass(text)
-      pieces.pass(piece)
-      continue
-    }
-    try {
-      reader.write(text)
-    } finally {
-      const items = reader.items.splice(0)
-      const isWhole = piece !== undefined && bases !== undefined && reader.basesBefore() === bases + 1
-      if (isWhole && items.length === cut[next - 1]!.events.length) for (const item of items) item.piece = piece.digest
-      yield* items
-    }
-  }
-}
-
-/** A dialect's name in a document is only a guess until its root is read. */
-function guessCutter(text: string): { dialect: Dialect; cut: PieceCutter } | undefined {
+function guessCut(text: string): Cut | undefined {
   const dialect = Object.values(DIALECTS).find(({ base }) => text.includes(`<${base} `))
-  return dialect && { dialect, cut: createPieceCutter(dialect.base) }
+  return (
+    dialect && {
+      cutter: createPieceCutter(dialect.base),
+      base: new RegExp(`\\s${dialect.base}_id="([^"&<]*)"`),
+      event: new RegExp(`\\s${dialect.event}_id="([^"&<]*)"`, 'g')
+    }
+  )
 }
 
-const ID = ({ base, event }: Dialect) => ({
-  base: new RegExp(`\\s${base}_id="([^"&<]*)"`),
-  event: new RegExp(`\\s${event}_id="([^"&<]*)"`, 'g')
-})
-const IDS = new Map(Object.values(DIALECTS).map((dialect) => [dialect, ID(dialect)]))
-
-function guessEvents(text: string, dialect: Dialect): CutPiece {
-  const { base, event } = IDS.get(dialect)!
+function guessEvents(text: string, { base, event }: Cut): CutPiece {
   const base_event_id = base.exec(text)?.[1] ?? ''
   const events: CutPiece['events'] = []
   for (const [, event_id] of text.matchAll(event)) events.push({ base_event_id, event_id: event_id! })
   return { text, events }
+}
+
+/** Reads what is not known word for word. */
+async function readNew(
+  reader: ReturnType<typeof createProviderReader>,
+  cut: Cut,
+  text: string,
+  pieces: KnownPieces
+): Promise<void> {
+  const stretches = cut.cutter.cut(text)
+  const guesses = stretches.filter(({ isPiece }) => isPiece).map((piece) => guessEvents(piece.text, cut))
+  const found = await pieces.find(guesses)
+  let next = 0
+  for (const { text, isPiece } of stretches) {
+    const basesBefore = reader.basesBefore()
+    // What looks like an element in a comment, say, is none.
+    if (!isPiece || basesBefore === undefined) {
+      if (isPiece) next++
+      reader.write(text)
+      continue
+    }
+    const { events } = guesses[next]!
+    const piece = found[next++]!
+    if (piece.numbers !== null) {
+      reader.pass(text)
+      pieces.pass(piece)
+      continue
+    }
+    const itemsBefore = reader.items.length
+    reader.write(text)
+    const items = reader.items.slice(itemsBefore)
+    if (reader.basesBefore() !== basesBefore + 1 || items.length !== events.length) continue
+    for (const item of items) item.piece = piece.digest
+  }
 }
 
 /** Collects in `items` what each `write` brought. Independent of where the text is cut. */

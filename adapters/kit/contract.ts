@@ -11,8 +11,9 @@ export interface SourceAdapter<Options extends TObject = TObject> {
   /**
    * Reads one snapshot, pulled by the consumer: while nothing is asked for, nothing may be read from the network.
    * Throws `FeedError` for what is wrong with the feed or the way to it. Ends at once when `signal` aborts.
+   * @returns items one by one, or some hundreds at a time, which costs less
    */
-  read(context: SourceContext<Static<Options>>): AsyncIterable<SourceItem>
+  read(context: SourceContext<Static<Options>>): AsyncIterable<SourceItem | readonly SourceItem[]>
   /**
    * A whole document with nothing in it but this reject, to be read again; left out: its raw text is one.
    */
@@ -90,7 +91,7 @@ export type SourceItem = {
   piece?: string
 } & ({ record: EventRecord } | { record?: never; reject: string })
 
-/** Asked for only when something is wrong with the item, and before the next one is read. */
+/** Asked for only when something is wrong with the item, and before the next one, or the next ones, are read. */
 export interface Where {
   /** `/eventList/output/base_event[3]/event[1]` */
   path: string

@@ -7,7 +7,7 @@ import type { Source } from '../sources.ts'
 import { checkRecord, eventId } from './check.ts'
 
 /** Items that are written at once; fewer, when their raw texts or what they were read from are this long. */
-const BATCH = { items: 500, characters: 4e6 }
+const BATCH = { items: 1000, characters: 4e6 }
 /** Of a reject's raw text, in characters. */
 const MOST_RAW = 65_536
 
@@ -62,7 +62,7 @@ export function createBatches({ source, opened, counts, storage, listed = true, 
   }
   function addReject(item: SourceItem, reason: string): void {
     counts.rejected++
-    const id = item.record === undefined ? null : eventId(source.name, item.record)
+    const id = item.record ? eventId(source.name, item.record) : null
     if (id !== null) rejectedIds.push(id)
     // The first ones of a document, so that the same ones are kept from run to run.
     if (keptRejects++ >= source.max_rejects) return

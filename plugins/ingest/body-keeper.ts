@@ -6,6 +6,7 @@ import type { Source } from '../sources.ts'
 
 /** Of a part in the storage, compressed. */
 const PART_BYTES = 262_144
+const MOST_WAITING_BYTES = 1_048_576
 /** A fast level and a small window: it runs beside parsing, and its memory adds to that of every run. */
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_windowLog]: 18 } }
 
@@ -42,7 +43,8 @@ export function createBodyKeeper(opened: OpenRun, storage: Storage, source: Sour
   }
   async function write(chunk: Uint8Array): Promise<void> {
     if (!isKept) return
-    if (!zstd.write(chunk)) await once(zstd, 'drain')
+    // It works in a thread of its own, so it may lag behind a little.
+    if (!zstd.write(chunk) && zstd.writableLength > MOST_WAITING_BYTES) await once(zstd, 'drain')
     if (pendingBytes >= PART_BYTES) await writePart()
     if (size > limits.bytes) await drop()
   }

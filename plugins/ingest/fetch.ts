@@ -24,7 +24,8 @@ export async function fetchSource(source: Source, adapter: SourceAdapter, contex
   async function work({ opened, counts, log }: OpenedRun): Promise<Ending> {
     const batches = createBatches({ source, opened, counts, storage, held })
     const body = createBodyKeeper(opened, storage, source)
-    const pieces = createKnownPieces({ source, opened, counts, storage, isWaiting: batches.isWaiting })
+    const isFirst = known.snapshot_at === null
+    const pieces = createKnownPieces({ source, opened, counts, storage, isFirst, isWaiting: batches.isWaiting })
     const options = { ...context, log, counts, state, pieces, keep: body.keep, take: batches.take }
     let end: DocumentEnd
     try {

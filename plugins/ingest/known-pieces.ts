@@ -11,6 +11,8 @@ export interface KnownPiecesOptions {
   opened: OpenRun
   counts: RunCounts
   storage: Storage
+  /** Whether nothing was ever read whole, so that nothing can be known. */
+  isFirst: boolean
   /** Whether an event's place among the others matters, so that it has to be read: see `Batches.isWaiting`. */
   isWaiting(id: string): boolean
 }
@@ -19,7 +21,14 @@ export interface KnownPiecesOptions {
  * What makes an unchanged feed cheap: a piece of it that was read before, word for word and under the same settings and
  * code, is the same events again.
  */
-export function createKnownPieces({ source, opened, counts, storage, isWaiting }: KnownPiecesOptions): KnownPieces {
+export function createKnownPieces({
+  source,
+  opened,
+  counts,
+  storage,
+  isFirst,
+  isWaiting
+}: KnownPiecesOptions): KnownPieces {
   const settings = settingsDigest(source)
 
   return {
@@ -44,8 +53,9 @@ export function createKnownPieces({ source, opened, counts, storage, isWaiting }
         }
       })
       // The last one counts of an event that stands there twice, so their order matters: read them all.
-      const isKnowable = ({ ids }: { ids: string[] }) => !isRepeated && ids.length > 0
-      const numbers = await storage.findPieces(opened, pieces.filter(isKnowable))
+      const isKnowable = ({ ids }: { ids: string[] }) => !isFirst && !isRepeated && ids.length > 0
+      const knowable = pieces.filter(isKnowable)
+      const numbers = knowable.length === 0 ? [] : await storage.findPieces(opened, knowable)
       let next = 0
       return pieces.map(
         (piece): FoundPiece => ({ digest: piece.digest, numbers: isKnowable(piece) ? numbers[next++]! : null })

@@ -56,7 +56,7 @@ export async function readDocument(source: Source, adapter: SourceAdapter, optio
 
 /** An adapter ought to end when the signal aborts; one that does not is left alone. */
 async function consume<T>(
-  iterator: AsyncIterator<T>,
+  iterator: AsyncIterator<T | readonly T[]>,
   take: (item: T) => void | Promise<void>,
   signal: AbortSignal
 ): Promise<void> {
@@ -68,7 +68,7 @@ async function consume<T>(
   try {
     for (;;) {
       // Not a race with one promise that lives as long as the run: it would remember every item.
-      const next = await new Promise<IteratorResult<T>>((resolve, reject) => {
+      const next = await new Promise<IteratorResult<T | readonly T[]>>((resolve, reject) => {
         abort = reject
         iterator.next().then(resolve, reject)
       })
@@ -77,8 +77,10 @@ async function consume<T>(
         isDone = true
         return
       }
-      const taken = take(next.value)
-      if (taken !== undefined) await taken
+      for (const item of [next.value].flat() as T[]) {
+        const taken = take(item)
+        if (taken !== undefined) await taken
+      }
     }
   } finally {
     signal.removeEventListener('abort', onAbort)

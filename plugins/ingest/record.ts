@@ -68,9 +68,10 @@ export function explainUnsound(record: unknown): string {
 function explain({ path, schema, type, value }: ValueError): string {
   // Zones count from 1, as elements do in a path.
   const field = path.slice(1).replace(/^zones\/(\d+)(?=\/|$)/, (_, index) => `zone[${Number(index) + 1}]`)
+  if (field === '') return 'it is no record'
   if (value === undefined || value === null) return `${field} is missing`
   if (field === 'zones' || field.endsWith(']')) return `${field} is not ${schema.expected ?? 'a zone'}`
-  if (typeof value !== 'string') return `${field || 'the record'} is a ${typeof value}, not text`
+  if (typeof value !== 'string') return `${field} is a ${typeof value}, not text`
   if (type === ValueErrorType.StringMaxLength) return `${field} is longer than ${schema.maxLength} characters`
   if (schema.format === 'clean-text' && type === ValueErrorType.StringFormat) {
     return `${field} has control characters or half characters in it`

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
+import { parentPort, Worker } from 'node:worker_threads'
 import type { FastifyBaseLogger } from 'fastify'
 import { backoff } from './backoff.ts'
 
@@ -14,11 +14,22 @@ const YOUNG_MB = 16
 /** A thread that has lived this long starts with a clean record. */
 const HEALTHY_MS = 60_000
 
-/** Keeps one thread running: one that dies, of its heap limit or of a fault, is replaced after a growing pause. */
-export function superviseThread(
-  file: URL,
-  { heapMb, log }: { heapMb: number; log: FastifyBaseLogger }
-): SupervisedThread {
+/** How often a thread says that it goes on, and how long it may be silent. */
+const ALIVE_MS = 1000
+const SILENT_MS = 30_000
+
+interface SuperviseOptions {
+  heapMb: number
+  log: FastifyBaseLogger
+  /** For tests. */
+  silentMs?: number
+}
+
+/**
+ * Keeps one thread running: one that dies, of its heap limit or of a fault, or that hangs, is replaced after a growing
+ * pause. The thread has to call `reportAlive`.
+ */
+export function superviseThread(file: URL, { heapMb, log, silentMs = SILENT_MS }: SuperviseOptions): SupervisedThread {
   const stopping = new AbortController()
   let worker: Worker | undefined
   let running: Promise<void> | undefined
@@ -39,8 +50,14 @@ export function superviseThread(
       resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: YOUNG_MB }
     })
     worker.on('error', (error) => log.error({ err: error }, 'the ingest thread failed'))
+    const watchdog = setTimeout(() => {
+      log.error({ silent_ms: silentMs }, 'the ingest thread does not answer: it hangs in something that never ends')
+      void worker!.terminate()
+    }, silentMs)
+    worker.on('message', () => watchdog.refresh())
     // Not `once` of node:events, which rejects at the error that comes before.
     await new Promise((resolve) => worker!.once('exit', resolve))
+    clearTimeout(watchdog)
   }
 
   return {
@@ -53,4 +70,10 @@ export function superviseThread(
       await running
     }
   }
+}
+
+/** In the thread: tells its supervisor that it goes on. */
+export function reportAlive(): void {
+  parentPort?.postMessage('alive')
+  setInterval(() => parentPort?.postMessage('alive'), ALIVE_MS).unref()
 }

@@ -3,10 +3,24 @@ import fastify from 'fastify'
 import { expect, it } from 'vitest'
 import { superviseThread } from '../../plugins/kit/supervise-thread.ts'
 
-it('replaces a thread that runs out of heap, and costs the process nothing else', async () => {
+function createLog() {
   const lines: { msg: string; err?: { code: string } }[] = []
   const stream = { write: (line: string) => void lines.push(JSON.parse(line)) }
-  const { log } = fastify({ logger: { level: 'info', stream } })
+  return { lines, log: fastify({ logger: { level: 'info', stream } }).log }
+}
+
+it('replaces a thread that hangs', async () => {
+  const { lines, log } = createLog()
+  const thread = superviseThread(new URL('hanging-thread.ts', import.meta.url), { heapMb: 64, log, silentMs: 300 })
+  thread.start()
+  const count = (start: string) => lines.filter((line) => line.msg.startsWith(start)).length
+  while (count('the ingest thread ended') < 2) await sleep(20)
+  expect(count('the ingest thread does not answer')).toBeGreaterThanOrEqual(2)
+  await thread.stop()
+})
+
+it('replaces a thread that runs out of heap, and costs the process nothing else', async () => {
+  const { lines, log } = createLog()
   const thread = superviseThread(new URL('leaking-thread.ts', import.meta.url), { heapMb: 16, log })
   thread.start()
   const ended = () => lines.filter((line) => line.msg.startsWith('the ingest thread ended')).length

@@ -26,12 +26,13 @@ for (const driver of DRIVERS.keys()) {
       const broken: SourceAdapter = {
         ...sound,
         async *read(context) {
-          for await (const item of sound.read(context)) {
-            if (item.record !== undefined) {
-              const { title = '' } = item.record
-              item.record.title = title.includes('lost') ? '' : title.toUpperCase()
+          for await (const items of sound.read(context)) {
+            for (const { record } of [items].flat()) {
+              if (record === undefined) continue
+              const { title = '' } = record
+              record.title = title.includes('lost') ? '' : title.toUpperCase()
             }
-            yield item
+            yield items
           }
         }
       }
