@@ -6,12 +6,13 @@ import { failureLine, TABLE_HEAD, tableLine } from './kit/table.ts'
 import { coldStart } from './rows/cold-start.ts'
 import { deepPage } from './rows/deep-page.ts'
 import { firstLoad } from './rows/first-load.ts'
+import { latencyUnderIngest } from './rows/latency-under-ingest.ts'
 import { listRepeated } from './rows/list-repeated.ts'
 import { listVaried } from './rows/list-varied.ts'
 import { memory } from './rows/memory.ts'
 import { unchangedFeed } from './rows/unchanged-feed.ts'
 
-const ROWS = [listRepeated, listVaried, deepPage, unchangedFeed, firstLoad, memory, coldStart]
+const ROWS = [listRepeated, listVaried, deepPage, unchangedFeed, firstLoad, latencyUnderIngest, memory, coldStart]
 
 const { quick, only } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string', default: '' } }

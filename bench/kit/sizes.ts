@@ -4,6 +4,7 @@ export interface Sizes {
   events: number
   ingestRounds: number
   load: { warmupSeconds: number; rounds: number; seconds: number }
+  latency: { rounds: number; seconds: number }
   walks: { count: number; pages: number }
   /** Of the feeds whose ingestion is compared for its memory. */
   memoryMegabytes: { small: number; large: number }
@@ -14,6 +15,7 @@ export const FULL: Sizes = {
   events: 100_000,
   ingestRounds: 3,
   load: { warmupSeconds: 4, rounds: 5, seconds: 3 },
+  latency: { rounds: 3, seconds: 10 },
   walks: { count: 31, pages: 1000 },
   memoryMegabytes: { small: 10, large: 200 },
   coldStarts: 5
@@ -23,6 +25,7 @@ export const QUICK: Sizes = {
   events: 10_000,
   ingestRounds: 2,
   load: { warmupSeconds: 1, rounds: 2, seconds: 1 },
+  latency: { rounds: 1, seconds: 1 },
   walks: { count: 7, pages: 100 },
   memoryMegabytes: { small: 5, large: 20 },
   coldStarts: 3
