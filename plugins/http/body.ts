@@ -1,4 +1,5 @@
 import { pipeline, type Readable, type Transform } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createBrotliDecompress, createGunzip } from 'node:zlib'
 import { FeedError } from '../../adapters/kit/errors.ts'
 
@@ -28,7 +29,12 @@ export async function* decodeBody(
       // An error of either one comes out of the iteration below; here there is nothing left to do with it.
       stream = pipeline(body, createDecoder(), () => undefined)
     }
-    yield* stream
+    for await (const chunk of stream) {
+      yield chunk
+      // What has arrived already is read up to 32 times in one turn of the event loop. For as long as what is done with
+      // each takes, no timer would tick: neither that of the deadline nor that which renews the lease.
+      await nextTurn()
+    }
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof FeedError) throw error
