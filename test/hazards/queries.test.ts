@@ -126,6 +126,7 @@ describe('an error', () => {
     ]
     const { storage } = app
     for (const [what, fault] of faults) {
+      expect(fault.message).toMatch(TELLING)
       const fail = async () => {
         throw fault
       }
