@@ -24,8 +24,7 @@ export const HINTS: Record<Reason, string> = {
   abandoned: 'the process that ran it is gone; the next run starts afresh',
   lease_lost: 'another process took the source over; look for a process that stood still',
   storage: 'see the storage: the next run starts afresh',
-  vanished:
-    'if they are really gone, confirm: POST /v1/api/sources/NAME/confirm, or wait for the next complete run; see vanish_percent of the source',
+  vanished: 'if they are really gone, confirm (POST /v1/api/sources/NAME/confirm) or wait for the next complete run',
   internal: 'this is a fault in the adapter or in the service: see the log line before this one'
 }
 

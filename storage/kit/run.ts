@@ -11,7 +11,7 @@ const KIND =
   '`fetch`: read the feed. `reparse`: read a kept snapshot again. `redrive`: tried rejects again. `confirm`: an operator ' +
   'confirmed what a suspicious run lacked'
 
-/** Why a run did not end well: the closed list. `plugins/ingest/reasons.ts` says what each means and what to do. */
+/** Why a run did not end well: the closed list. `docs/providers.md` says what each means and what to do. */
 export const REASONS = [
   'dns',
   'connect',
@@ -82,7 +82,10 @@ export const RunSchema = Type.Object(
     started_at: Time,
     finished_at: OrNull(Time, 'null while it is under way'),
     outcome: OrNull(Type.Unsafe<Outcome>(Type.String({ enum: [...OUTCOMES] })), OUTCOME),
-    reason: OrNull(Type.Unsafe<Reason>(Type.String({ enum: [...REASONS] })), 'Why it did not succeed'),
+    reason: OrNull(
+      Type.Unsafe<Reason>(Type.String({ enum: [...REASONS] })),
+      'Why it did not succeed: see docs/providers.md'
+    ),
     detail: OrNull(Type.String(), 'What happened, for people'),
     counts: RunCountsSchema
   },
