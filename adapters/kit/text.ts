@@ -3,62 +3,178 @@ import { FeedError } from './errors.ts'
 
 /** Enough to hold an XML declaration. */
 const PROLOG_BYTES = 512
+/** A character is cut after at most so many of its bytes. */
+const MOST_PENDING = 3
+/** Node's decoders of other encodings let wrong bytes through. */
+const STRICT = /^(?:utf-8|utf-16[lb]e|iso-8859-.+|windows-\d+|koi8-.)$/
 
 /**
- * Decodes a document strictly: a byte that is wrong in the encoding is an error, never a replacement character.
+ * Decodes a document strictly: a byte that is wrong in the encoding is an error, never a replacement character. What
+ * stands before it is yielded first, so that the pieces that the bytes come in make no difference.
  * The encoding is, in this order, that of the byte order mark, `charset` (from HTTP), the XML declaration, UTF-8.
+ * @throws FeedError `encoding`, with the byte and its offset in the document; `truncated` when it ends inside a character
  */
 export async function* decodeText(bytes: AsyncIterable<Uint8Array>, charset: string | null): AsyncGenerator<string> {
   let head: Uint8Array = new Uint8Array(0)
-  let decoder: TextDecoder | undefined
-  let offset = 0
-  const decode = (chunk: Uint8Array | undefined): string => {
-    try {
-      const text = decoder!.decode(chunk, { stream: chunk !== undefined })
-      offset += chunk?.length ?? 0
-      return text
-    } catch (error) {
-      const where = chunk === undefined ? 'at the end' : `in the ${chunk.length} bytes from offset ${offset}`
-      throw new FeedError('encoding', `the document is not valid ${decoder!.encoding} ${where}`, { cause: error })
-    }
-  }
+  let decode: Decode | undefined
   for await (const chunk of bytes) {
-    if (decoder !== undefined) {
-      yield decode(chunk)
+    if (decode !== undefined) {
+      yield* decode(chunk)
       continue
     }
     head = head.length === 0 ? chunk : Buffer.concat([head, chunk])
     if (head.length < PROLOG_BYTES) continue
-    decoder = createDecoder(head, charset)
-    yield decode(head)
+    decode = createDecode(head, charset)
+    yield* decode(head)
   }
-  if (decoder === undefined) {
-    decoder = createDecoder(head, charset)
-    yield decode(head)
+  if (decode === undefined) {
+    decode = createDecode(head, charset)
+    yield* decode(head)
   }
-  yield decode(undefined)
+  yield* decode(undefined)
 }
 
-function createDecoder(head: Uint8Array, charset: string | null): TextDecoder {
-  const label = byteOrderMark(head) ?? charset ?? declared(head) ?? 'utf-8'
+/** Takes the bytes one chunk after another, then undefined for the end. */
+type Decode = (chunk: Uint8Array | undefined) => Generator<string>
+
+function createDecode(head: Uint8Array, charset: string | null): Decode {
+  const mark = byteOrderMark(head)
+  const { encoding, label, undefinedBytes } = mark ?? chooseEncoding(head, charset)
+  const createDecoder = () => new TextDecoder(encoding, { fatal: true, ignoreBOM: true })
+  const decoder = createDecoder()
+  let skip = mark?.length ?? 0
+  let offset = 0
+  /** The last bytes before `offset`: the beginning of a character may be among them. */
+  let tail: Uint8Array = new Uint8Array(0)
+
+  return function* decode(chunk) {
+    if (chunk === undefined) {
+      if (!isWhole(decoder)) throw new FeedError('truncated', `the document ends inside a character of ${label}`)
+      return
+    }
+    const bytes = chunk.subarray(skip)
+    offset += skip
+    skip = 0
+    let text: string
+    try {
+      text = decoder.decode(bytes, { stream: true })
+    } catch {
+      const joined = Buffer.concat([tail.subarray(tail.length - pending()), bytes])
+      const sound = soundPrefix(joined, createDecoder)
+      yield createDecoder().decode(joined.subarray(0, sound))
+      throw wrongByte(joined[sound]!, offset + bytes.length - joined.length + sound)
+    }
+    const at = undefinedBytes === undefined ? -1 : text.search(undefinedBytes)
+    if (at !== -1) {
+      yield text.slice(0, at)
+      throw wrongByte(bytes[at]!, offset + at)
+    }
+    offset += bytes.length
+    tail = Buffer.concat([tail, bytes.subarray(-MOST_PENDING)]).subarray(-MOST_PENDING)
+    yield text
+  }
+
+  function wrongByte(byte: number, offset: number): FeedError {
+    const hex = byte.toString(16).toUpperCase().padStart(2, '0')
+    return new FeedError('encoding', `the byte 0x${hex} at offset ${offset} is not valid in ${label}`)
+  }
+  /** How many of the last bytes the decoder still holds. */
+  function pending(): number {
+    const unit = encoding.startsWith('utf-16') ? 2 : 1
+    for (let count = tail.length; count > 0; count--) {
+      if ((offset - count) % unit === 0 && tryDecode(createDecoder(), tail.subarray(-count)) === '') return count
+    }
+    return 0
+  }
+}
+
+/** Bytes before the first wrong sequence. */
+function soundPrefix(bytes: Uint8Array, createDecoder: () => TextDecoder): number {
+  let taken = 0
+  let refused = bytes.length
+  while (refused - taken > 1) {
+    const middle = (taken + refused) >>> 1
+    if (tryDecode(createDecoder(), bytes.subarray(0, middle)) === undefined) refused = middle
+    else taken = middle
+  }
+  // What was taken may end with the beginning of the wrong sequence.
+  const isCut = (length: number) => {
+    const decoder = createDecoder()
+    decoder.decode(bytes.subarray(0, length), { stream: true })
+    return !isWhole(decoder)
+  }
+  while (isCut(taken)) taken--
+  return taken
+}
+
+function tryDecode(decoder: TextDecoder, bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder(label, { fatal: true })
-  } catch (error) {
-    throw new FeedError('encoding', `the document's encoding "${label.slice(0, 40)}" is not known`, { cause: error })
+    return decoder.decode(bytes, { stream: true })
+  } catch {
+    return undefined
   }
 }
 
-function byteOrderMark([a, b, c]: Uint8Array): string | undefined {
-  if (a === 0xef && b === 0xbb && c === 0xbf) return 'utf-8'
-  if (a === 0xff && b === 0xfe) return 'utf-16le'
-  if (a === 0xfe && b === 0xff) return 'utf-16be'
+/** Whether nothing is left in it. */
+function isWhole(decoder: TextDecoder): boolean {
+  try {
+    decoder.decode()
+    return true
+  } catch {
+    return false
+  }
+}
+
+interface Encoding {
+  /** As `TextDecoder` calls it. */
+  encoding: string
+  /** As the document or its provider calls it. */
+  label: string
+  /** What bytes become that the encoding does not define; only of encodings that have one byte a character. */
+  undefinedBytes?: RegExp
+}
+
+function byteOrderMark([a, b, c]: Uint8Array): (Encoding & { length: number }) | undefined {
+  if (a === 0xef && b === 0xbb && c === 0xbf) return { encoding: 'utf-8', label: 'utf-8', length: 3 }
+  if (a === 0xff && b === 0xfe) return { encoding: 'utf-16le', label: 'utf-16le', length: 2 }
+  if (a === 0xfe && b === 0xff) return { encoding: 'utf-16be', label: 'utf-16be', length: 2 }
   return undefined
 }
 
+function chooseEncoding(head: Uint8Array, charset: string | null): Encoding {
+  const seen = seenUtf16(head)
+  const label = (charset ?? seen ?? declared(head) ?? 'utf-8').slice(0, 40)
+  const encoding = lookUp(label)
+  if (encoding === undefined || !STRICT.test(encoding)) {
+    throw new FeedError('encoding', `the document's encoding "${label}" is not one that is read`)
+  }
+  const isUtf16 = encoding.startsWith('utf-16')
+  // The label "utf-16" leaves the order of the bytes open.
+  if (seen !== undefined && isUtf16 && /^utf-?16$/i.test(label)) return { encoding: seen, label: seen }
+  if (seen === undefined ? isUtf16 && head.length > 0 : seen !== encoding) {
+    const is = seen === undefined ? 'is not' : `is ${seen}`
+    throw new FeedError('encoding', `the document is said to be ${label}, and ${is}`)
+  }
+  if (/^(?:us-)?ascii$/i.test(label)) return { encoding, label, undefinedBytes: /[^\0-\x7f]/ }
+  // To TextDecoder a byte that one of these does not define is the control character of the same number.
+  return encoding.startsWith('windows-') ? { encoding, label, undefinedBytes: /[\x80-\x9f]/ } : { encoding, label }
+}
+
+function lookUp(label: string): string | undefined {
+  try {
+    return new TextDecoder(label).encoding
+  } catch {
+    return undefined
+  }
+}
+
+/** A document begins with a character of ASCII, so one of its first two bytes is 0 if it is UTF-16. */
+function seenUtf16([a, b]: Uint8Array): string | undefined {
+  if (a === 0 && b !== 0 && b !== undefined) return 'utf-16be'
+  return a !== 0 && b === 0 ? 'utf-16le' : undefined
+}
+
 function declared(head: Uint8Array): string | undefined {
-  const [a, b] = head
-  if (a === 0 && b === 0x3c) return 'utf-16be'
-  if (a === 0x3c && b === 0) return 'utf-16le'
   const prolog = Buffer.from(head.subarray(0, PROLOG_BYTES)).toString('latin1')
   return /^<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]+)["']/.exec(prolog)?.[1]
 }
