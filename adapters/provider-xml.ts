@@ -4,7 +4,7 @@ import { createPieceCutter, type PieceCutter } from './kit/cut-pieces.ts'
 import { defineAdapter } from './kit/define.ts'
 import { FeedError } from './kit/errors.ts'
 import { openFeed } from './kit/feed.ts'
-import { type Attributes, createXmlReader } from './kit/xml-reader.ts'
+import { type Attributes, createXmlReader, XML_LIMITS, type XmlHandlers, type XmlLimits } from './kit/xml-reader.ts'
 
 /**
  * Three dialects of one provider, told apart by root and attributes: `eventList/output/base_event/event` with
@@ -13,12 +13,12 @@ import { type Attributes, createXmlReader } from './kit/xml-reader.ts'
  * elements that are the same, word for word, as the last time.
  */
 export default defineAdapter({
-  options: Type.Object({}),
+  options: Type.Object(XML_LIMITS),
 
   async *read(context) {
     const feed = await openFeed(context)
     if (feed === null) return context.unchanged()
-    const reader = createProviderReader()
+    const reader = createProviderReader(context.options)
     let cut: Cut | undefined
     for await (const text of feed.text) {
       try {
@@ -114,7 +114,7 @@ async function readNew(
 }
 
 /** Collects in `items` what each `write` brought. Independent of where the text is cut. */
-export function createProviderReader() {
+export function createProviderReader(limits: XmlLimits) {
   const items: SourceItem[] = []
   let dialect: Dialect
   let root = ''
@@ -125,7 +125,7 @@ export function createProviderReader() {
   let events = 0
   let record: EventRecord | undefined
 
-  const reader = createXmlReader({
+  const handlers: XmlHandlers = {
     roots: Object.keys(DIALECTS),
     open(name, attributes, depth) {
       if (depth === 1) {
@@ -158,7 +158,8 @@ export function createProviderReader() {
       items.push({ record, where: locate(root, dialect, base!, reader.takeRaw(), bases, events) })
       record = undefined
     }
-  })
+  }
+  const reader = createXmlReader(handlers, limits)
   return {
     items,
     write: reader.write,

@@ -1,21 +1,40 @@
-import sax, { type SAXOptions, type SAXParser } from 'sax'
+import { type Static, Type } from '@sinclair/typebox'
+import sax, { type SAXParser } from 'sax'
 import { FeedError } from './errors.ts'
+import { type Construct, findConstruct, findUndecided, malformed, type Place } from './xml-constructs.ts'
 
-/** What a document may not exceed. sax has no such limits, or loses them. */
-export const LIMITS = {
-  depth: 32,
-  attributes: 64,
-  /** Characters of one name or attribute value. */
-  field: 65_536,
-  /** Characters of one record, markup included. */
-  record: 1_048_576
+/** Options of every adapter that reads XML: what a document may not exceed. */
+export const XML_LIMITS = {
+  max_depth: limit(32, 1, 1000, 'How deep elements may be nested.'),
+  max_attributes: limit(64, 1, 1000, 'Attributes that one element may have.'),
+  max_name: limit(1000, 1, 65_536, 'Characters of the name of an element, an attribute or an entity.'),
+  // sax goes no further.
+  max_field: limit(65_536, 1, 65_536, 'Characters of the value of an attribute, of a comment or of an instruction.'),
+  max_record: limit(1_048_576, 1000, 67_108_864, 'Characters of one record, markup included.')
+}
+const XmlLimits = Type.Object(XML_LIMITS)
+export type XmlLimits = Static<typeof XmlLimits>
+
+function limit(value: number, minimum: number, maximum: number, description: string) {
+  const allowed = `a whole number from ${minimum} to ${maximum}`
+  return Type.Integer({ default: value, minimum, maximum, description, allowed })
 }
 
+/** sax looks at the length of what it holds once a piece. */
 const SLICE = 65_536
-/** sax's state between tags. */
-const { TEXT } = (sax as unknown as { STATE: Record<string, number> }).STATE
-// sax lets these through; XML does not allow them, and they have no place in a store.
+/** sax lets these through; XML does not allow them, and they have no place in a store. */
 const FORBIDDEN = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/
+/** sax takes the first two in its own way, and lets the others through. */
+const ODD = /<[?!]|<\/?[ \t\r\n]|\]\]>/g
+/** What sax reads in another way than XML says. */
+const ODD_VALUE = /[\t\n\r<]/
+const ENTITIES = new Map([
+  ['amp', '&'],
+  ['lt', '<'],
+  ['gt', '>'],
+  ['quot', '"'],
+  ['apos', "'"]
+])
 
 export type Attributes = Record<string, string | undefined>
 
@@ -29,7 +48,7 @@ export interface XmlHandlers {
 /**
  * Reads XML as it comes, and is sure of it: `end()` returns only after one whole, well-formed document with one of the
  * expected roots. Everything else throws `FeedError` and leaves the reader unusable. Attributes are all it reads; text
- * is checked and dropped.
+ * is checked and dropped. The pieces that a document comes in make no difference to what is read, nor to the reason.
  */
 export interface XmlReader {
   write(text: string): void
@@ -44,107 +63,219 @@ export interface XmlReader {
   takeRaw(): string
 }
 
-export function createXmlReader(handlers: XmlHandlers): XmlReader {
-  // Two things that its types do not know of.
-  const options: SAXOptions & { strictEntities: boolean } = { position: true, strictEntities: true }
-  const parser = sax.parser(true, options) as SAXParser & { doctype: string | boolean; state: number }
+/** What its types do not know of. Names, value and entity are those that it is in the middle of. */
+type Parser = SAXParser &
+  Record<'tagName' | 'attribName' | 'attribValue' | 'entity', string> & { state: number; tags: { name: string }[] }
+const { TEXT, BEGIN_WHITESPACE } = (sax as unknown as { STATE: Record<'TEXT' | 'BEGIN_WHITESPACE', number> }).STATE
+
+export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlReader {
+  const parser = sax.parser(true, { position: true }) as Parser
   let depth = 0
   let root: string | undefined
   let attributes = 0
+  let ownProperty: string | undefined
   // The source text that is still needed: of the slice being read, and `kept` of those before it.
   let slice = ''
   let sliceStart = 0
   let kept = ''
+  let undecided = ''
   let mark: number | undefined
   let lastTagEnd = 0
+  let documentStart = 0
+  let construct: { is: Construct; place: Place } | undefined
+  let source = ''
+  let failure: unknown
 
+  // The byte order mark is taken off below; sax would take one anywhere before the first tag.
+  parser.state = BEGIN_WHITESPACE
+  parser.ENTITIES = new Proxy({}, { get: (_, name) => resolveEntity(String(name))! })
+  // With two handlers more sax's parser gets slow.
   parser.onerror = (error) => {
-    throw explain(error, root)
-  }
-  parser.ondoctype = (doctype) => {
-    throw refuseDoctype(doctype)
+    const what = error.message.split('\n', 1)[0]!.slice(0, 200)
+    throw root === undefined ? notAFeed(what) : malformed(what)
   }
   parser.onopentagstart = (tag) => {
+    if (tag.name.length > limits.max_name) throw exceeded('max_name')
     if (root === undefined) {
       root = tag.name
       if (!handlers.roots.includes(root)) throw notAFeed(`the root element is <${root.slice(0, 100)}>`)
     } else if (depth === 0) {
-      throw new FeedError('malformed', `a second root element <${tag.name.slice(0, 100)}>`)
+      throw malformed(`there is a second root element <${tag.name.slice(0, 100)}>`)
     }
     attributes = 0
-    tag.attributes = new GuardedAttributes() as Record<string, string>
+    tag.attributes = Object.create(GUARDED)
   }
   parser.onattribute = ({ name, value }) => {
     attributes++
-    if (attributes > LIMITS.attributes) throw exceeded(`an element has more than ${LIMITS.attributes} attributes`)
-    if (name.length > LIMITS.field || value.length > LIMITS.field) {
-      throw exceeded(`an attribute is longer than ${LIMITS.field} characters`)
-    }
-    // XML makes spaces of them (3.3.3); sax does not.
-    if (/[\t\n\r]/.test(value)) parser.tag.attributes[name] = value.replaceAll(/\r\n|[\t\n\r]/g, ' ')
+    if (attributes > limits.max_attributes) throw exceeded('max_attributes')
+    if (name.length > limits.max_name) throw exceeded('max_name')
+    if (value.length > limits.max_field) throw exceeded('max_field')
+    const isOdd = ODD_VALUE.test(value)
+    if (isOdd) parser.tag.attributes[name] = readValue()
+    if (name !== 'hasOwnProperty') return
+    if (ownProperty !== undefined) throw twice(name)
+    ownProperty = isOdd ? readValue() : value
   }
   parser.onopentag = (tag) => {
     depth++
-    if (depth > LIMITS.depth) throw exceeded(`elements are nested more than ${LIMITS.depth} deep`)
+    if (depth > limits.max_depth) throw exceeded('max_depth')
+    endTag()
+    if (ownProperty !== undefined) {
+      Object.defineProperty(tag.attributes, 'hasOwnProperty', { value: ownProperty, enumerable: true })
+      ownProperty = undefined
+    }
     handlers.open(tag.name, tag.attributes as Attributes, depth)
-    lastTagEnd = parser.position
   }
   parser.onclosetag = (name) => {
+    endTag()
     handlers.close(name, depth)
     depth--
-    lastTagEnd = parser.position
   }
 
-  function writeSlice(text: string): void {
-    slice = text
-    try {
-      parser.write(text)
-    } catch (error) {
-      throw error instanceof FeedError ? error : new FeedError('malformed', `malformed: ${(error as Error).message}`)
+  function endTag(): void {
+    if (parser.position - parser.startTagPosition >= limits.max_record) throw exceeded('max_record')
+    lastTagEnd = parser.position
+  }
+  /** sax asks for the name of an entity or the number of a character, then for the same in lower case. */
+  function resolveEntity(name: string): string | undefined {
+    if (name !== parser.entity) return undefined
+    if (name.length > limits.max_name) throw exceeded('max_name')
+    if (name.startsWith('#X')) throw malformed('the number of a character is written with a capital X')
+    return ENTITIES.get(name)
+  }
+  /** The value of the attribute that ends here, from its source text. */
+  function readValue(): string {
+    const tag = cut(parser.startTagPosition - 1, parser.position)
+    const quoted = tag.slice(tag.lastIndexOf(tag.at(-1)!, tag.length - 2) + 1, -1)
+    if (quoted.includes('<')) throw malformed('there is a "<" in the value of an attribute')
+    // XML 1.0, 3.3.3: blanks become spaces, unless they are written as numbers.
+    return quoted.replaceAll(/\r\n|[\t\n\r]/g, ' ').replaceAll(/&(#x?)?(\w+);/g, (_, radix, name) => {
+      if (radix === undefined) return ENTITIES.get(name)!
+      return String.fromCodePoint(Number.parseInt(name, radix === '#' ? 10 : 16))
+    })
+  }
+
+  /** Hands to sax what it reads as XML says, and reads the rest. */
+  function read(text: string): void {
+    let at = 0
+    if (parser.position === 0 && text.startsWith('\uFEFF')) {
+      pass('\uFEFF')
+      documentStart = at = 1
     }
-    // A DOCTYPE that does not end in this slice switches sax's buffer guard off: refuse it before it grows.
-    if (parser.doctype) throw refuseDoctype(parser.doctype)
-    const sliceEnd = sliceStart + text.length
+    while (at < text.length) {
+      if (construct !== undefined) {
+        at = readConstruct(construct, text, at)
+        continue
+      }
+      ODD.lastIndex = at
+      const odd = ODD.exec(text)
+      const plain = text.slice(at, odd?.index)
+      if (plain !== '') parser.write(plain)
+      if (odd === null) return
+      const [markup] = odd
+      at = odd.index + markup.length
+      if (markup === '<?' || markup === '<!') at = openConstruct(text, odd.index)
+      else if (markup !== ']]>') throw malformed('there is a blank after a "<" or "</"')
+      else if (parser.state === TEXT) throw malformed('there is a "]]>" in the text')
+      else parser.write(markup)
+    }
+  }
+  function openConstruct(text: string, at: number): number {
+    if (parser.state !== TEXT && parser.state !== BEGIN_WHITESPACE) throw malformed('there is a "<" where none may be')
+    const is = findConstruct(text, at)
+    const place = root === undefined ? 'to come' : depth > 0 ? 'open' : 'closed'
+    construct = { is, place: { root: place, isFirst: parser.position === documentStart } }
+    source = is.opener
+    pass(is.opener)
+    return at + is.opener.length
+  }
+  function readConstruct({ is, place }: NonNullable<typeof construct>, text: string, from: number): number {
+    const found = text.indexOf(is.end, from)
+    const end = found === -1 ? text.length : found + is.end.length
+    const read = text.slice(from, end)
+    pass(read)
+    if (is.kept) source += read
+    if (source.length > limits.max_field) throw exceeded('max_field')
+    if (found !== -1) {
+      is.check(place, source)
+      source = ''
+      construct = undefined
+    }
+    return end
+  }
+  /** Source text that sax does not get. */
+  function pass(text: string): void {
+    const lines = text.split('\n')
+    parser.position += text.length
+    parser.line += lines.length - 1
+    parser.column = (lines.length > 1 ? 0 : parser.column) + lines.at(-1)!.length
+  }
+
+  function write(text: string, decided = findUndecided(text)): void {
+    undecided = text.slice(decided)
+    slice = text.slice(0, decided)
+    read(slice)
+    const overrun = findOverrun()
+    if (overrun !== undefined) throw overrun
+    const sliceEnd = sliceStart + slice.length
     kept = cut(mark ?? openTag() ?? sliceEnd, sliceEnd)
     sliceStart = sliceEnd
-    if (kept.length > LIMITS.record) throw exceeded(`one record is longer than ${LIMITS.record} characters`)
   }
-  /** Where the tag begins that the slice breaks off in, if it does. */
+  /** What is too long already, before its end. */
+  function findOverrun(): FeedError | undefined {
+    const { tagName, attribName, attribValue, entity, position } = parser
+    if (Math.max(tagName.length, attribName.length, entity.length) > limits.max_name) return exceeded('max_name')
+    if (Math.max(attribValue.length, source.length) > limits.max_field) return exceeded('max_field')
+    return position - (mark ?? openTag() ?? position) > limits.max_record ? exceeded('max_record') : undefined
+  }
+  /** Where the tag begins that the parser is in, if it is in one. */
   function openTag(): number | undefined {
     const start = parser.startTagPosition - 1
-    if (start < lastTagEnd || start < sliceStart - kept.length) return undefined
-    // sax sets the position for comments, declarations and instructions, too; what follows one is no part of it.
-    return /^<[!?]/.test(cut(start, start + 2)) ? undefined : start
+    return start >= lastTagEnd ? start : undefined
   }
   /** The source text between two positions, which must not lie before what is kept. */
   function cut(from: number, to: number): string {
     if (from >= sliceStart) return slice.slice(from - sliceStart, to - sliceStart)
     return kept.slice(from - sliceStart + kept.length) + slice.slice(0, to - sliceStart)
   }
+  /** What is too long is the reason, however much of it came before a fault in it was seen. */
+  function guard(run: () => void): void {
+    if (failure !== undefined) throw failure
+    try {
+      run()
+    } catch (error) {
+      failure = findOverrun() ?? locate(error)
+      throw failure
+    }
+  }
+  function locate(error: unknown): unknown {
+    if (!(error instanceof FeedError) || error.reason !== 'malformed') return error
+    return new FeedError('malformed', `${error.message}, line ${parser.line + 1}, column ${parser.column}`)
+  }
+  function exceeded(key: keyof XmlLimits): FeedError {
+    return new FeedError('limits', `${EXCEEDED[key]} than ${limits[key]} (${key} of the source)`)
+  }
 
   return {
-    write(text) {
-      const forbidden = FORBIDDEN.exec(text)
-      const sound = forbidden === null ? text : text.slice(0, forbidden.index)
-      for (let i = 0; i < sound.length; i += SLICE) writeSlice(sound.slice(i, i + SLICE))
-      if (forbidden === null) return
-      if (root === undefined) throw notAFeed('it is not text')
-      const code = forbidden[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
-      throw new FeedError(
-        'malformed',
-        `malformed: the character U+${code} is not allowed in XML, line ${parser.line + 1}`
-      )
-    },
-    end() {
-      if (root === undefined) throw notAFeed('there is no element in it')
-      if (depth > 0) throw new FeedError('truncated', `the document ends inside <${parser.tag?.name ?? root}>`)
-      try {
-        parser.close()
-      } catch (error) {
-        throw error instanceof FeedError ? error : new FeedError('malformed', `malformed: ${(error as Error).message}`)
-      }
-    },
-    openElements: () => (parser.state === TEXT ? depth : undefined),
+    write: (text) =>
+      guard(() => {
+        const forbidden = FORBIDDEN.exec(text)
+        const sound = forbidden === null ? text : text.slice(0, forbidden.index)
+        for (let i = 0; i < sound.length; i += SLICE) write(undecided + sound.slice(i, i + SLICE))
+        if (forbidden === null) return
+        if (root === undefined) throw notAFeed('it is not text')
+        const code = forbidden[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
+        throw malformed(`the character U+${code} is not allowed in XML`)
+      }),
+    end: () =>
+      guard(() => {
+        write(undecided, undecided.length)
+        if (root === undefined) throw notAFeed('there is no element in it')
+        if (depth === 0 && construct === undefined && parser.state === TEXT) return
+        const where = depth > 0 ? `<${parser.tags.at(-1)!.name}>` : 'markup'
+        throw new FeedError('truncated', `the document ends inside ${where}`)
+      }),
+    openElements: () => (parser.state === TEXT && construct === undefined && undecided === '' ? depth : undefined),
     pass(text) {
       for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) parser.line++
     },
@@ -154,6 +285,7 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
     takeRaw() {
       const raw = cut(mark!, parser.position)
       mark = undefined
+      if (raw.length > limits.max_record) throw exceeded('max_record')
       return raw
     }
   }
@@ -161,32 +293,31 @@ export function createXmlReader(handlers: XmlHandlers): XmlReader {
 
 /**
  * sax asks `attributes.hasOwnProperty(name)` before it sets one, and drops a second one of the same name without a
- * word. XML says that such a document is not well-formed. (An attribute of just that name makes sax throw a TypeError; it
- * is refused, too.)
+ * word. XML says that such a document is not well-formed. An attribute of just that name must not take its place.
  */
-class GuardedAttributes {
-  hasOwnProperty(name: string): boolean {
-    if (Object.hasOwn(this, name)) throw new FeedError('malformed', `the attribute ${name.slice(0, 100)} stands twice`)
-    return false
+const GUARDED: object = Object.create(null, {
+  hasOwnProperty: {
+    get: () =>
+      function (this: object, name: string): boolean {
+        if (Object.hasOwn(this, name)) throw twice(name)
+        return false
+      },
+    set() {}
   }
+})
+
+const EXCEEDED: Record<keyof XmlLimits, string> = {
+  max_depth: 'elements are nested deeper',
+  max_attributes: 'an element has more attributes',
+  max_name: 'a name has more characters',
+  max_field: 'a value, comment or instruction has more characters',
+  max_record: 'a record has more characters'
 }
 
-function explain(error: Error, root: string | undefined): FeedError {
-  const message = error.message.replaceAll('\n', ', ').slice(0, 300)
-  if (message.startsWith('Max buffer length')) return exceeded(`one piece of markup is longer than ${SLICE} characters`)
-  if (root === undefined) return notAFeed(message)
-  return new FeedError('malformed', `malformed: ${message}`)
-}
-
-function refuseDoctype(doctype: string | boolean): FeedError {
-  if (/^\s*html\b/i.test(String(doctype))) return notAFeed('it is an HTML page')
-  return new FeedError('doctype', 'the document has a DOCTYPE, which is refused whatever it says')
+function twice(name: string): FeedError {
+  return malformed(`the attribute ${name.slice(0, 100)} stands twice`)
 }
 
 function notAFeed(what: string): FeedError {
   return new FeedError('not_a_feed', `this is not a feed: ${what}`)
-}
-
-function exceeded(what: string): FeedError {
-  return new FeedError('limits', `${what}, which is the limit`)
 }

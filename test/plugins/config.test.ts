@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { TObject } from '@sinclair/typebox'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { AdapterPlugin } from '../../adapters/kit/define.ts'
 import { ConfigError } from '../../plugins/config/load.ts'
 import { ServerSection, SourceSection } from '../../plugins/config/schema.ts'
 import { readConfig } from '../../plugins/config.ts'
 import { readFolder } from '../../plugins/kit/folder.ts'
 import { DRIVERS } from '../storage/fixtures.ts'
 
-const ADAPTERS = await readFolder(new URL('../../adapters/', import.meta.url))
+const ADAPTERS = await readFolder<AdapterPlugin>(new URL('../../adapters/', import.meta.url))
 
 let folder: string
 beforeEach(async () => {
@@ -38,10 +39,10 @@ describe('config.ini', () => {
     const text = await readFile(new URL('../../config.ini', import.meta.url), 'utf8')
     const section = (name: string) => text.split(/^\[/m).find((part) => part.startsWith(`${name}]`)) ?? ''
     const drivers = [...DRIVERS].map(([name, plugin]): [string, TObject] => [name, plugin.options])
-    for (const [name, schema] of [['server', ServerSection], ...drivers, ['source.demo', SourceSection]] as [
-      string,
-      TObject
-    ][]) {
+    const source: [string, TObject][] = [SourceSection, ...[...ADAPTERS.values()].map(({ options }) => options)].map(
+      (schema) => ['source.demo', schema]
+    )
+    for (const [name, schema] of [['server', ServerSection] as [string, TObject], ...drivers, ...source]) {
       for (const [key, { default: value }] of Object.entries(schema.properties)) {
         // `timezone` is set in the sample, so its comment says what the default is.
         const shown =
@@ -87,7 +88,7 @@ describe('configuration', () => {
         max_rejects: 1000,
         keep_snapshots: 5,
         keep_mb: 50,
-        options: {}
+        options: { max_depth: 32, max_attributes: 64, max_name: 1000, max_field: 65_536, max_record: 1_048_576 }
       }
     ])
   })

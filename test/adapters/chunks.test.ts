@@ -1,0 +1,64 @@
+import { expect, it } from 'vitest'
+import { FeedError } from '../../adapters/kit/errors.ts'
+import { decodeText } from '../../adapters/kit/text.ts'
+import type { XmlLimits } from '../../adapters/kit/xml-reader.ts'
+import { createProviderReader } from '../../adapters/provider-xml.ts'
+import { createRandom, type Random } from '../../bench/kit/random.ts'
+import { LIMITS } from './kit/compare.ts'
+import { writeRandomFeed } from './kit/random-feed.ts'
+
+const IS_FULL = process.env.EVENTS_TEST_HAZARDS === 'full'
+const FEEDS = 10_000
+
+/** Records, paths, raw texts, and how it ended. */
+async function read(pieces: Iterable<Uint8Array>, charset: string | null, limits: XmlLimits): Promise<unknown[]> {
+  async function* come() {
+    yield* pieces
+  }
+  const reader = createProviderReader(limits)
+  const seen: unknown[] = []
+  let outcome = 'complete'
+  try {
+    for await (const text of decodeText(come(), charset)) {
+      try {
+        reader.write(text)
+      } finally {
+        for (const { where, ...item } of reader.items.splice(0)) seen.push({ ...item, ...where() })
+      }
+    }
+    reader.end()
+  } catch (error) {
+    if (!(error instanceof FeedError)) throw error
+    outcome = error.reason
+  }
+  return [...seen, outcome]
+}
+
+function* cutAtRandom(bytes: Buffer, random: Random): Generator<Uint8Array> {
+  const most = [1, 4, 40, 400, bytes.length][random(5)]!
+  for (let at = 0; at < bytes.length; ) {
+    const size = 1 + random(most)
+    yield bytes.subarray(at, at + size)
+    at += size
+  }
+}
+
+/** Tight enough to be met with now and then. */
+const TIGHT: XmlLimits = { max_depth: 5, max_attributes: 6, max_name: 22, max_field: 80, max_record: 900 }
+
+it('gives the same records, or the same reason, in whatever pieces the bytes come', { timeout: 600_000 }, async () => {
+  const random = createRandom(10)
+  const outcomes: Record<string, number> = {}
+  let records = 0
+  for (let feed = 0; feed < (IS_FULL ? FEEDS : FEEDS / 10); feed++) {
+    const { bytes, charset } = writeRandomFeed(random)
+    const limits = random(4) === 0 ? TIGHT : LIMITS
+    const whole = await read([bytes], charset, limits)
+    const inPieces = await read(cutAtRandom(bytes, random), charset, limits)
+    expect(inPieces, `feed ${feed}`).toEqual(whole)
+    const outcome = String(whole.at(-1))
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+    records += whole.length - 1
+  }
+  console.log(outcomes, records)
+})
