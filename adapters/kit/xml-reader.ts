@@ -103,7 +103,7 @@ export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlRe
       throw malformed(`there is a second root element <${tag.name.slice(0, 100)}>`)
     }
     attributes = 0
-    tag.attributes = Object.create(GUARDED)
+    tag.attributes = new Guarded()
   }
   parser.onattribute = ({ name, value }) => {
     attributes++
@@ -305,6 +305,9 @@ const GUARDED: object = Object.create(null, {
     set() {}
   }
 })
+
+const Guarded = function () {} as unknown as new () => Record<string, string>
+Guarded.prototype = GUARDED
 
 const EXCEEDED: Record<keyof XmlLimits, string> = {
   max_depth: 'elements are nested deeper',
