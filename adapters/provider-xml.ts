@@ -4,7 +4,9 @@ import { createPieceCutter, type PieceCutter } from './kit/cut-pieces.ts'
 import { defineAdapter } from './kit/define.ts'
 import { FeedError } from './kit/errors.ts'
 import { openFeed } from './kit/feed.ts'
-import { type Attributes, createXmlReader, XML_LIMITS, type XmlHandlers, type XmlLimits } from './kit/xml-reader.ts'
+import type { Attributes } from './kit/xml-attributes.ts'
+import { XML_LIMITS, type XmlLimits } from './kit/xml-limits.ts'
+import { createXmlReader, type XmlHandlers } from './kit/xml-reader.ts'
 
 /**
  * Three dialects of one provider, told apart by root and attributes: `eventList/output/base_event/event` with

@@ -1,24 +1,8 @@
-import { type Static, Type } from '@sinclair/typebox'
 import sax, { type SAXParser } from 'sax'
 import { FeedError } from './errors.ts'
+import { type Attributes, ENTITIES, GuardedAttributes, readValue, twice } from './xml-attributes.ts'
 import { type Construct, findConstruct, findUndecided, malformed, type Place } from './xml-constructs.ts'
-
-/** Options of every adapter that reads XML: what a document may not exceed. */
-export const XML_LIMITS = {
-  max_depth: limit(32, 1, 1000, 'How deep elements may be nested.'),
-  max_attributes: limit(64, 1, 1000, 'Attributes that one element may have.'),
-  max_name: limit(1000, 1, 65_536, 'Characters of the name of an element, an attribute or an entity.'),
-  // sax goes no further.
-  max_field: limit(65_536, 1, 65_536, 'Characters of the value of an attribute, of a comment or of an instruction.'),
-  max_record: limit(1_048_576, 1000, 67_108_864, 'Characters of one record, markup included.')
-}
-const XmlLimits = Type.Object(XML_LIMITS)
-export type XmlLimits = Static<typeof XmlLimits>
-
-function limit(value: number, minimum: number, maximum: number, description: string) {
-  const allowed = `a whole number from ${minimum} to ${maximum}`
-  return Type.Integer({ default: value, minimum, maximum, description, allowed })
-}
+import { exceeded, type XmlLimits } from './xml-limits.ts'
 
 /** sax looks at the length of what it holds once a piece. */
 const SLICE = 65_536
@@ -28,16 +12,6 @@ const FORBIDDEN = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/
 const ODD = /<[?!]|<\/?[ \t\r\n]|\]\]>/g
 /** What sax reads in another way than XML says. */
 const ODD_VALUE = /[\t\n\r<]/
-const ENTITIES = new Map([
-  ['amp', '&'],
-  ['lt', '<'],
-  ['gt', '>'],
-  ['quot', '"'],
-  ['apos', "'"]
-])
-
-export type Attributes = Record<string, string | undefined>
-
 export interface XmlHandlers {
   /** Names of the root elements that make a document a feed. */
   roots: readonly string[]
@@ -89,13 +63,13 @@ export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlRe
   // The byte order mark is taken off below; sax would take one anywhere before the first tag.
   parser.state = BEGIN_WHITESPACE
   parser.ENTITIES = new Proxy({}, { get: (_, name) => resolveEntity(String(name))! })
-  // With two handlers more sax's parser gets slow.
+  // Each handler is one more property of sax's parser, which gets slow with a few more of them.
   parser.onerror = (error) => {
     const what = error.message.split('\n', 1)[0]!.slice(0, 200)
     throw root === undefined ? notAFeed(what) : malformed(what)
   }
   parser.onopentagstart = (tag) => {
-    if (tag.name.length > limits.max_name) throw exceeded('max_name')
+    if (tag.name.length > limits.max_name) throw exceeded('max_name', limits)
     if (root === undefined) {
       root = tag.name
       if (!handlers.roots.includes(root)) throw notAFeed(`the root element is <${root.slice(0, 100)}>`)
@@ -103,22 +77,22 @@ export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlRe
       throw malformed(`there is a second root element <${tag.name.slice(0, 100)}>`)
     }
     attributes = 0
-    tag.attributes = new Guarded()
+    tag.attributes = new GuardedAttributes() as unknown as Record<string, string>
   }
   parser.onattribute = ({ name, value }) => {
     attributes++
-    if (attributes > limits.max_attributes) throw exceeded('max_attributes')
-    if (name.length > limits.max_name) throw exceeded('max_name')
-    if (value.length > limits.max_field) throw exceeded('max_field')
+    if (attributes > limits.max_attributes) throw exceeded('max_attributes', limits)
+    if (name.length > limits.max_name) throw exceeded('max_name', limits)
+    if (value.length > limits.max_field) throw exceeded('max_field', limits)
     const isOdd = ODD_VALUE.test(value)
-    if (isOdd) parser.tag.attributes[name] = readValue()
+    if (isOdd) parser.tag.attributes[name] = rereadValue()
     if (name !== 'hasOwnProperty') return
     if (ownProperty !== undefined) throw twice(name)
-    ownProperty = isOdd ? readValue() : value
+    ownProperty = isOdd ? rereadValue() : value
   }
   parser.onopentag = (tag) => {
     depth++
-    if (depth > limits.max_depth) throw exceeded('max_depth')
+    if (depth > limits.max_depth) throw exceeded('max_depth', limits)
     endTag()
     if (ownProperty !== undefined) {
       Object.defineProperty(tag.attributes, 'hasOwnProperty', { value: ownProperty, enumerable: true })
@@ -133,26 +107,21 @@ export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlRe
   }
 
   function endTag(): void {
-    if (parser.position - parser.startTagPosition >= limits.max_record) throw exceeded('max_record')
+    if (parser.position - parser.startTagPosition >= limits.max_record) throw exceeded('max_record', limits)
     lastTagEnd = parser.position
   }
   /** sax asks for the name of an entity or the number of a character, then for the same in lower case. */
   function resolveEntity(name: string): string | undefined {
     if (name !== parser.entity) return undefined
-    if (name.length > limits.max_name) throw exceeded('max_name')
+    if (name.length > limits.max_name) throw exceeded('max_name', limits)
     if (name.startsWith('#X')) throw malformed('the number of a character is written with a capital X')
     return ENTITIES.get(name)
   }
   /** The value of the attribute that ends here, from its source text. */
-  function readValue(): string {
+  function rereadValue(): string {
     const tag = cut(parser.startTagPosition - 1, parser.position)
     const quoted = tag.slice(tag.lastIndexOf(tag.at(-1)!, tag.length - 2) + 1, -1)
-    if (quoted.includes('<')) throw malformed('there is a "<" in the value of an attribute')
-    // XML 1.0, 3.3.3: blanks become spaces, unless they are written as numbers.
-    return quoted.replaceAll(/\r\n|[\t\n\r]/g, ' ').replaceAll(/&(#x?)?(\w+);/g, (_, radix, name) => {
-      if (radix === undefined) return ENTITIES.get(name)!
-      return String.fromCodePoint(Number.parseInt(name, radix === '#' ? 10 : 16))
-    })
+    return readValue(quoted)
   }
 
   /** Hands to sax what it reads as XML says, and reads the rest. */
@@ -195,7 +164,7 @@ export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlRe
     const read = text.slice(from, end)
     pass(read)
     if (is.kept) source += read
-    if (source.length > limits.max_field) throw exceeded('max_field')
+    if (source.length > limits.max_field) throw exceeded('max_field', limits)
     if (found !== -1) {
       is.check(place, source)
       source = ''
@@ -224,9 +193,10 @@ export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlRe
   /** What is too long already, before its end. */
   function findOverrun(): FeedError | undefined {
     const { tagName, attribName, attribValue, entity, position } = parser
-    if (Math.max(tagName.length, attribName.length, entity.length) > limits.max_name) return exceeded('max_name')
-    if (Math.max(attribValue.length, source.length) > limits.max_field) return exceeded('max_field')
-    return position - (mark ?? openTag() ?? position) > limits.max_record ? exceeded('max_record') : undefined
+    if (Math.max(tagName.length, attribName.length, entity.length) > limits.max_name)
+      return exceeded('max_name', limits)
+    if (Math.max(attribValue.length, source.length) > limits.max_field) return exceeded('max_field', limits)
+    return position - (mark ?? openTag() ?? position) > limits.max_record ? exceeded('max_record', limits) : undefined
   }
   /** Where the tag begins that the parser is in, if it is in one. */
   function openTag(): number | undefined {
@@ -251,9 +221,6 @@ export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlRe
   function locate(error: unknown): unknown {
     if (!(error instanceof FeedError) || error.reason !== 'malformed') return error
     return new FeedError('malformed', `${error.message}, line ${parser.line + 1}, column ${parser.column}`)
-  }
-  function exceeded(key: keyof XmlLimits): FeedError {
-    return new FeedError('limits', `${EXCEEDED[key]} than ${limits[key]} (${key} of the source)`)
   }
 
   return {
@@ -285,40 +252,10 @@ export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlRe
     takeRaw() {
       const raw = cut(mark!, parser.position)
       mark = undefined
-      if (raw.length > limits.max_record) throw exceeded('max_record')
+      if (raw.length > limits.max_record) throw exceeded('max_record', limits)
       return raw
     }
   }
-}
-
-/**
- * sax asks `attributes.hasOwnProperty(name)` before it sets one, and drops a second one of the same name without a
- * word. XML says that such a document is not well-formed. An attribute of just that name must not take its place.
- */
-const GUARDED: object = Object.create(null, {
-  hasOwnProperty: {
-    get: () =>
-      function (this: object, name: string): boolean {
-        if (Object.hasOwn(this, name)) throw twice(name)
-        return false
-      },
-    set() {}
-  }
-})
-
-const Guarded = function () {} as unknown as new () => Record<string, string>
-Guarded.prototype = GUARDED
-
-const EXCEEDED: Record<keyof XmlLimits, string> = {
-  max_depth: 'elements are nested deeper',
-  max_attributes: 'an element has more attributes',
-  max_name: 'a name has more characters',
-  max_field: 'a value, comment or instruction has more characters',
-  max_record: 'a record has more characters'
-}
-
-function twice(name: string): FeedError {
-  return malformed(`the attribute ${name.slice(0, 100)} stands twice`)
 }
 
 function notAFeed(what: string): FeedError {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { FeedError } from '../../adapters/kit/errors.ts'
-import { createXmlReader, type XmlHandlers, type XmlLimits } from '../../adapters/kit/xml-reader.ts'
+import type { XmlLimits } from '../../adapters/kit/xml-limits.ts'
+import { createXmlReader, type XmlHandlers } from '../../adapters/kit/xml-reader.ts'
 import { LIMITS } from './kit/compare.ts'
 
 interface Read {

@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { FeedError } from '../../../adapters/kit/errors.ts'
-import { createXmlReader, XML_LIMITS, type XmlLimits } from '../../../adapters/kit/xml-reader.ts'
+import { XML_LIMITS, type XmlLimits } from '../../../adapters/kit/xml-limits.ts'
+import { createXmlReader } from '../../../adapters/kit/xml-reader.ts'
 import { openEvent, readWithOracle, type XmlEvents } from './oracle.ts'
 
 export const LIMITS = Value.Create(Type.Object(XML_LIMITS))
@@ -9,7 +10,7 @@ export const LIMITS = Value.Create(Type.Object(XML_LIMITS))
 const GENEROUS: XmlLimits = { ...LIMITS, max_depth: 1000, max_attributes: 1000, max_name: 65_536 }
 
 /** What our reader reads, or why it refuses the document. */
-export function readWithReader(document: string, root: string): { events?: XmlEvents; refused?: FeedError } {
+export function readWithReader(document: string, root: string): { events?: XmlEvents; refusal?: FeedError } {
   const events: XmlEvents = []
   try {
     const reader = createXmlReader(
@@ -24,18 +25,21 @@ export function readWithReader(document: string, root: string): { events?: XmlEv
     reader.end()
     return { events }
   } catch (error) {
-    if (error instanceof FeedError) return { refused: error }
+    if (error instanceof FeedError) return { refusal: error }
     throw error
   }
 }
 
-export type Verdict = 'both accept' | 'both refuse' | 'wrongly accepted' | 'wrongly refused' | 'read differently'
+export interface Comparison {
+  verdict: 'both accept' | 'both refuse' | 'wrongly accepted' | 'wrongly refused' | 'read differently'
+  refusal?: FeedError | undefined
+}
 
 /** How our reader's judgement of a document with that root compares with the oracle's. */
-export function compareWithOracle(document: string, root: string): { verdict: Verdict; refused?: FeedError } {
+export function compareWithOracle(document: string, root: string): Comparison {
   const expected = readWithOracle(document)
-  const { events, refused } = readWithReader(document, root)
+  const { events, refusal } = readWithReader(document, root)
   if (expected === undefined) return { verdict: events === undefined ? 'both refuse' : 'wrongly accepted' }
-  if (refused !== undefined) return { verdict: 'wrongly refused', refused }
+  if (refusal !== undefined) return { verdict: 'wrongly refused', refusal }
   return { verdict: JSON.stringify(events) === JSON.stringify(expected) ? 'both accept' : 'read differently' }
 }

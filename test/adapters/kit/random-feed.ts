@@ -4,16 +4,32 @@ import { mutate } from './mutate.ts'
 export interface RandomFeed {
   bytes: Buffer
   charset: string | null
+  /** Whether nothing is wrong with it. */
+  isSound: boolean
 }
 
 /** A feed in one of the dialects, written in any way that XML allows, in any encoding; every other one with faults. */
 export function writeRandomFeed(random: Random): RandomFeed {
   const encoding = pick(ENCODINGS, random)
   let text = writeDocument(random, encoding)
-  if (random(2) === 0) text = mutate(text, random)
+  const faulty = { length: random(60) === 0, text: random(2) === 0, bytes: random(4) === 0 }
+  if (faulty.length) text = insertLong(text, random)
+  if (faulty.text) text = mutate(text, random)
   let bytes = encode(text, encoding)
-  if (random(4) === 0) bytes = mutateBytes(bytes, random)
-  return { bytes, charset: encoding.charset ?? null }
+  if (faulty.bytes) bytes = mutateBytes(bytes, random)
+  return { bytes, charset: encoding.charset ?? null, isSound: !Object.values(faulty).includes(true) }
+}
+
+/** Something of about the length that is looked at at once, which is that of the default limits, too. */
+function insertLong(document: string, random: Random): string {
+  const at = document.indexOf('<output')
+  const filling = pick(['ñ ', '🎭', 'x<', '&amp;', '--', ']]', '?', '0'], random)
+  const long = filling.repeat((30_000 + random(60_000)) / filling.length)
+  const markup = pick(
+    ['<!--_-->', '<![CDATA[_]]>', '<?pi _?>', '<other a="_"/>', '<_/>', '_', '&#_65;', '<a>_</a>'],
+    random
+  )
+  return document.slice(0, at) + markup.replace('_', () => long) + document.slice(at)
 }
 
 interface Encoding {
@@ -130,7 +146,7 @@ const WORDS = [
   'x'.repeat(40),
   '&#0000000065;'
 ]
-const TEXTS = ['', '', '\n   ', ' text ', '&amp;', ']]', '🎭', '>', 'ñ', '!', '?', '-', '\r\n']
+const TEXTS = ['', '', '\n   ', ' text ', '&amp;', ']] ', ']', '🎭', '>', 'ñ', '!', '?', '-', '\r\n']
 const MISC = ['<!-- note -->', '<!---->', '<!-- a - b -> <zone/> ]]> -->', '<?pi?>', '<?go on??>', '<?x <event/> ?>']
 const SECTIONS = ['<![CDATA[]]>', '<![CDATA[ <event> & ]] > ]]]]>', '<![CDATA[ --> ?> ]]>']
 
