@@ -19,7 +19,7 @@ export const HINTS: Record<Reason, string> = {
   truncated: 'the document came only in part; the next run tries again',
   not_a_feed: 'see what the provider answers at this url: it is not one of the documents that the adapter knows',
   doctype: 'tell the provider: documents with a DOCTYPE are refused',
-  limits: 'see where the document goes beyond a limit, and whether it means to',
+  limits: 'raise the limit that the detail names, if the document means to go beyond it',
   aborted: 'the service was stopped; the next run starts afresh',
   abandoned: 'the process that ran it is gone; the next run starts afresh',
   lease_lost: 'another process took the source over; look for a process that stood still',

@@ -3,6 +3,7 @@ import { FeedError } from '../../adapters/kit/errors.ts'
 import { decodeText } from '../../adapters/kit/text.ts'
 import { createRandom } from '../../bench/kit/random.ts'
 import { feed } from '../helper.ts'
+import { asStream } from './kit/as-stream.ts'
 import { type Comparison, compareWithOracle } from './kit/compare.ts'
 import { readCorpus } from './kit/corpus.ts'
 import { mutate } from './kit/mutate.ts'
@@ -42,10 +43,11 @@ function createTally() {
   }
 }
 
+/** Undefined when there is a wrong byte in it, or its encoding is not read. */
 async function decode(bytes: Buffer): Promise<string | undefined> {
   let text = ''
   try {
-    for await (const piece of decodeText([bytes] as unknown as AsyncIterable<Uint8Array>, null)) text += piece
+    for await (const piece of decodeText(asStream([bytes]), null)) text += piece
     return text
   } catch (error) {
     if (error instanceof FeedError) return undefined
@@ -71,7 +73,7 @@ describe("the reader's judgement and that of saxes", () => {
       const inside = `<eventList><output>${rest}</output></eventList>`
       tally.add(`${name}, inside`, inside, compareWithOracle(inside, 'eventList'))
     }
-    expect(tally.wrong).toEqual([])
+    expect(tally.wrong, `judged otherwise: ${tally.wrong.length} of ${documents.size}`).toEqual([])
     expect(documents.size).toBe(2584)
     expect({ ...tally.counts, undecodable }).toEqual({
       'both accept': 3497,
@@ -83,18 +85,19 @@ describe("the reader's judgement and that of saxes", () => {
     })
   })
 
-  it('are the same on mutants of a feed', async () => {
+  it('are the same on mutants of a feed', { timeout: 600_000 }, async () => {
     const random = createRandom(3)
     const feeds = await Promise.all(['v1-snapshot', 'v2-snapshot-1', 'v3-snapshot'].map(feed))
     feeds.push(UNUSUAL)
     const tally = createTally()
-    for (let mutant = 0; mutant < 4000; mutant++) {
+    const mutants = process.env.EVENTS_TEST_HAZARDS === 'full' ? 40_000 : 3000
+    for (let mutant = 0; mutant < mutants; mutant++) {
       const document = mutate(feeds[random(feeds.length)]!, random)
       tally.add(`mutant ${mutant}`, document, compareWithOracle(document, /<(\w+List)/.exec(document)?.[1] ?? ''))
     }
-    expect(tally.wrong).toEqual([])
-    expect(tally.counts['both accept']).toBeGreaterThan(1000)
-    expect(tally.counts['both refuse']).toBeGreaterThan(2000)
+    expect(tally.wrong.slice(0, 3), `judged otherwise: ${tally.wrong.length} of ${mutants}`).toEqual([])
+    expect(tally.counts['both accept']).toBeGreaterThan(mutants / 5)
+    expect(tally.counts['both refuse']).toBeGreaterThan(mutants / 2)
   })
 })
 
