@@ -36,12 +36,15 @@ describe('OpenAPI', () => {
     expect(document.openapi).toMatch(/^3\.1\./)
     expect(Object.keys(document.paths).sort()).toEqual([
       '/livez',
+      '/metrics',
       '/readyz',
       '/v1/api/events',
       '/v1/api/events/{id}',
       '/v1/api/sources',
       '/v1/api/sources/{name}',
+      '/v1/api/sources/{name}/confirm',
       '/v1/api/sources/{name}/rejects',
+      '/v1/api/sources/{name}/rejects/redrive',
       '/v1/api/sources/{name}/runs'
     ])
   })

@@ -5,11 +5,11 @@ import { decodeText } from '../../adapters/kit/text.ts'
 import type { XmlLimits } from '../../adapters/kit/xml-limits.ts'
 import { createProviderReader } from '../../adapters/provider-xml.ts'
 import { createRandom, type Random } from '../../bench/kit/random.ts'
+import { isFull, recordHazard } from '../hazards/record.ts'
 import { asStream } from './kit/as-stream.ts'
 import { LIMITS } from './kit/compare.ts'
 import { writeRandomFeed } from './kit/random-feed.ts'
 
-const IS_FULL = process.env.EVENTS_TEST_HAZARDS === 'full'
 const FEEDS = 10_000
 
 /** Records, paths, raw texts, and how it ended. */
@@ -47,9 +47,11 @@ const OUTCOMES = ['complete', 'encoding', 'limits', 'malformed', 'not_a_feed', '
 /** Tight enough to be met with now and then. */
 const TIGHT: XmlLimits = { max_depth: 5, max_attributes: 6, max_name: 22, max_field: 80, max_record: 900 }
 
-it('gives the same records, or the same reason, in whatever pieces the bytes come', { timeout: 600_000 }, async () => {
+it('gives the same records, or the same reason, in whatever pieces the bytes come', { timeout: 600_000 }, async ({
+  task
+}) => {
   const random = createRandom(10)
-  const feeds = IS_FULL ? FEEDS : FEEDS / 10
+  const feeds = isFull ? FEEDS : FEEDS / 10
   const outcomes: Record<string, number> = {}
   const counterExamples: unknown[] = []
   for (let feed = 0; feed < feeds; feed++) {
@@ -62,6 +64,11 @@ it('gives the same records, or the same reason, in whatever pieces the bytes com
     const isRight = isDeepStrictEqual(inPieces, whole) && (outcome === 'complete' || !isSound || limits === TIGHT)
     if (!isRight) counterExamples.push({ feed, whole, inPieces })
   }
+  recordHazard(task, {
+    hazard: 'any bytes in any chunking',
+    expected: 'same records, or failure',
+    figure: `counter-examples ${counterExamples.length} of ${feeds}`
+  })
   expect(counterExamples.slice(0, 3), `counter-examples: ${counterExamples.length} of ${feeds}`).toEqual([])
   // All of them were met, or it would prove little.
   expect(Object.keys(outcomes).sort()).toEqual(OUTCOMES)
