@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
-import type { FoundPiece, KnownPieces } from '../../adapters/kit/contract.ts'
-import type { OpenRun, Storage } from '../../storage/kit/contract.ts'
+import type { KnownPieces } from '../../adapters/kit/contract.ts'
+import type { OpenRun, Piece, Storage } from '../../storage/kit/contract.ts'
 import type { RunCounts } from '../../storage/kit/run.ts'
 import type { Source } from '../sources.ts'
 import { eventId } from './check.ts'
@@ -33,33 +33,20 @@ export function createKnownPieces({
 
   return {
     async find(cut) {
-      const seen = new Set<string>()
-      let isRepeated = false
+      const times = new Map<string | null, number>()
       const pieces = cut.map(({ text, events }) => {
-        const ids: string[] = []
-        let isReadable = events.length > 0
-        for (const event of events) {
-          const id = eventId(source.name, event)
-          isRepeated ||= id !== null && seen.has(id)
-          if (id === null || isWaiting(id)) isReadable = false
-          else {
-            ids.push(id)
-            seen.add(id)
-          }
-        }
-        return {
-          digest: `${hash('sha256', settings + text, 'base64url')}/${events.length}`,
-          ids: isReadable ? ids : []
-        }
+        const ids = events.map((event) => eventId(source.name, event))
+        for (const id of ids) times.set(id, (times.get(id) ?? 0) + 1)
+        return { digest: `${hash('sha256', settings + text, 'base64url')}/${events.length}`, ids }
       })
-      // The last one counts of an event that stands there twice, so their order matters: read them all.
-      const isKnowable = ({ ids }: { ids: string[] }) => !isFirst && !isRepeated && ids.length > 0
+      // Of an event that stands in several of them the last one counts, so they are read, in their order.
+      const isAlone = (id: string | null) => id !== null && times.get(id) === 1 && !isWaiting(id)
+      const isKnowable = (piece: { ids: (string | null)[] }): piece is Piece =>
+        !isFirst && piece.ids.length > 0 && piece.ids.every(isAlone)
       const knowable = pieces.filter(isKnowable)
       const numbers = knowable.length === 0 ? [] : await storage.findPieces(opened, knowable)
-      let next = 0
-      return pieces.map(
-        (piece): FoundPiece => ({ digest: piece.digest, numbers: isKnowable(piece) ? numbers[next++]! : null })
-      )
+      const found = new Map(knowable.map((piece, i) => [piece as object, numbers[i]!]))
+      return pieces.map((piece) => ({ digest: piece.digest, numbers: found.get(piece) ?? null }))
     },
     pass({ numbers }) {
       for (const number of numbers!) {
