@@ -14,7 +14,7 @@ export function createListing({ events, fenced, growing }: Database): Listing {
   /** The ids of those that are listed now: the numbers may come from an earlier run. */
   async function listedOf(run: OpenRun, numbers: number[]): Promise<string[]> {
     const filter = { source: run.source, status: 'listed', seq: { $in: numbers } } as const
-    const rows = await events.find(filter, { ...READ, projection: { _id: 1 }, hint: LISTED }).toArray()
+    const rows = await events.find(filter, { ...READ, projection: { _id: 1 } }).toArray()
     return rows.map(({ _id }) => _id)
   }
 

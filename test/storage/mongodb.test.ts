@@ -173,8 +173,13 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     expect(await storage.runTotals()).toEqual([])
     expect(await storage.snapshots('demo')).toEqual([])
 
+    const event = () => db.collection<{ _id: string }>('events').findOne({ _id: listed.id })
+    const asItWas = await event()
+    expect(await ingest(storage, [listed])).toMatchObject({ unchanged: 1, delisted: 0 })
+    expect(await event()).toEqual(asItWas)
+
     const run = await startRun(storage)
-    expect(run.lease.token).toBe(8)
+    expect(run.lease.token).toBe(9)
     const piece = { digest: 'a', ids: [listed.id] }
     expect(await storage.findPieces(run, [piece])).toEqual([null])
     const pieces = new Map([[listed.id, 'a']])
@@ -192,7 +197,7 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     await storage.keepSnapshot(run, { digest: 'd', charset: null, bytes: 4 }, { count: 1, bytes: 9 })
     expect(await storage.snapshots('demo')).toMatchObject([{ run_id: run.id, size: 4 }])
     await endRun(storage, run)
-    expect(await storage.runTotals()).toMatchObject([{ source: 'demo', outcome: 'complete', runs: 1 }])
+    expect(await storage.runTotals()).toMatchObject([{ source: 'demo', outcome: 'complete', runs: 2 }])
     await other.close()
   })
 
