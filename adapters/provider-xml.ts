@@ -91,18 +91,17 @@ async function readNew(
   const stretches = cut.cutter.cut(text)
   const guesses = stretches.filter(({ isPiece }) => isPiece).map((piece) => guessEvents(piece.text, cut))
   const found = await pieces.find(guesses)
+  // Of an event that stands there twice the last one counts: what comes after one that was read is to be read, too.
+  const identify = ({ base_event_id, event_id }: Partial<EventRecord>) => `${base_event_id}\n${event_id}`
+  const read = new Set<string>()
   let next = 0
   for (const { text, isPiece } of stretches) {
     const basesBefore = reader.basesBefore()
+    const guess = isPiece ? guesses[next] : undefined
+    const piece = isPiece ? found[next++] : undefined
     // What looks like an element in a comment, say, is none.
-    if (!isPiece || basesBefore === undefined) {
-      if (isPiece) next++
-      reader.write(text)
-      continue
-    }
-    const { events } = guesses[next]!
-    const piece = found[next++]!
-    if (piece.numbers !== null) {
+    const isElement = piece !== undefined && basesBefore !== undefined
+    if (isElement && piece.numbers !== null && !guess!.events.some((event) => read.has(identify(event)))) {
       reader.pass(text)
       pieces.pass(piece)
       continue
@@ -110,8 +109,9 @@ async function readNew(
     const itemsBefore = reader.items.length
     reader.write(text)
     const items = reader.items.slice(itemsBefore)
-    if (reader.basesBefore() !== basesBefore + 1 || items.length !== events.length) continue
-    for (const item of items) item.piece = piece.digest
+    for (const { record } of items) if (record !== undefined) read.add(identify(record))
+    const isWhole = isElement && reader.basesBefore() === basesBefore + 1 && items.length === guess!.events.length
+    if (isWhole) for (const item of items) item.piece = piece.digest
   }
 }
 

@@ -51,7 +51,9 @@ export function createBatches({ source, opened, counts, storage, listed = true, 
     if (!isHeld.has(event.id)) {
       events.push(event)
       waiting.add(event.id)
-      if (piece !== undefined) pieces.set(event.id, piece)
+      // Of the last one, which counts.
+      if (piece === undefined) pieces.delete(event.id)
+      else pieces.set(event.id, piece)
       return
     }
     if (last.has(event.id)) {

@@ -69,7 +69,7 @@ describe('what is known word for word', () => {
   it('is passed over with the same result as if it was read', { timeout: 600_000 }, async ({ task }) => {
     const provider = await startProvider()
     const differences: unknown[] = []
-    let unchanged = 0
+    let met = 0
     let passed = 0
     for (let seed = 1; seed <= sequences; seed++) {
       const random = createRandom(seed)
@@ -97,13 +97,20 @@ describe('what is known word for word', () => {
         provider.serve(document)
         const runs = [await passing.ingest('demo'), await reading.ingest('demo')]
         const [ours, theirs] = runs.map(({ outcome, reason, detail, counts }) => {
-          const { duration, ...rest } = counts
-          return { outcome, reason, detail, ...rest }
+          // Of an event that stands there twice it depends on the batches whether its change or its repetition is counted.
+          const { duration, updated, unchanged, duplicates, ...rest } = counts
+          return { outcome, reason, detail, ...rest, met: updated + unchanged + duplicates }
         })
-        unchanged += ours!.unchanged
+        met += ours!.met
         const stores = [await contents(passing), await contents(reading)]
         if (JSON.stringify([ours, stores[0]]) !== JSON.stringify([theirs, stores[1]])) {
-          differences.push({ seed, version, document, ours, theirs, stores })
+          const lines = ([ours, theirs] as object[]).map((one, i) => [
+            JSON.stringify(one),
+            ...stores[i]!.events.map((event) => JSON.stringify(event)),
+            ...stores[i]!.rejects
+          ])
+          const only = (a: string[], b: string[]) => a.filter((line) => !b.includes(line))
+          differences.push({ seed, version, passing: only(lines[0]!, lines[1]!), reading: only(lines[1]!, lines[0]!) })
           break
         }
         bases = vary(bases, version, random)
@@ -119,7 +126,7 @@ describe('what is known word for word', () => {
     })
     expect(differences.slice(0, 1)).toEqual([])
     expect(passed).toBeGreaterThan(sequences * 10)
-    expect(unchanged).toBeGreaterThan(sequences * 10)
+    expect(met).toBeGreaterThan(sequences * 10)
   })
 
   for (const driver of DRIVERS.keys()) {
