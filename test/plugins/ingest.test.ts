@@ -303,23 +303,6 @@ describe('a provider', () => {
 })
 
 describe('a record', () => {
-  it('that is wrong costs itself: 9 999 of 10 000 are stored', async () => {
-    await start()
-    const events = Array.from({ length: 10_000 }, (_, i) =>
-      event(i, i === 4321 ? { event_start_date: '2030-02-30T20:00:00' } : {})
-    )
-    provider.serve(list(...events))
-    const run = await service.ingest('demo')
-    expect(run).toMatchObject({ outcome: 'complete', counts: { seen: 10_000, created: 9999, rejected: 1 } })
-    const { body } = await service.get('/v1/api/sources/demo/rejects')
-    expect(body.data).toHaveLength(1)
-    expect(body.data[0]).toMatchObject({
-      reason: 'start_date "2030-02-30T20:00:00" is not a date of the calendar, YYYY-MM-DDTHH:MM:SS',
-      path: '/eventList/output/base_event[4322]/event[1]',
-      raw: expect.stringContaining('event_start_date="2030-02-30T20:00:00"')
-    })
-  })
-
   it('that is rejected but says who it is counts as still listed', async () => {
     await start()
     const run = await afterGoodRun(list(event(1), event(2, { event_start_date: 'soon' })))
