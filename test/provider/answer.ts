@@ -85,7 +85,9 @@ function encodeBody({ body = '', gzip = false }: Answer): { body: AsyncIterable<
 
 /** In words, for people: `503, retry-after 2`. */
 export function describeAnswer({ status = 200, headers = {}, body, ...rest }: Answer): string {
-  const told = ['etag', 'last-modified', 'retry-after', 'location'].filter((name) => headers[name] !== undefined)
+  const told = ['content-type', 'etag', 'last-modified', 'retry-after', 'location'].filter(
+    (name) => headers[name] !== undefined
+  )
   return [
     String(status),
     ...told.map((name) => `${name} ${headers[name]}`),
