@@ -26,6 +26,8 @@ export interface OperateOptions {
 }
 
 const POLL_MS = 100
+/** Together less than a request may take. */
+const DEFAULTS = { patienceMs: 3000, timeoutMs: 10_000 }
 const SourceBusy = createError<[string]>('EVT_SOURCE_BUSY', '%s', 409)
 
 /** What people do with sources between their runs. */
@@ -38,7 +40,7 @@ export default fp(
     async function operate<T>(
       source: Source,
       work: (context: JobContext) => Promise<T>,
-      { patienceMs = 5000, timeoutMs = 10_000 }: OperateOptions = {}
+      { patienceMs = DEFAULTS.patienceMs, timeoutMs = DEFAULTS.timeoutMs }: OperateOptions = {}
     ): Promise<T> {
       let done: { result: T } | undefined
       const job = {

@@ -71,21 +71,20 @@ const PageQuery = Type.Object(PagingQuery, { additionalProperties: false })
 const sources: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [RunSchema, RejectSchema, SourceSchema]) app.addSchema(schema)
 
-  async function describe(source: Source) {
-    const { name, adapter, cron, cron_timezone, timezone, enabled } = source
-    const [freshness, runs, states] = await Promise.all([
-      app.sources.freshness(),
-      app.storage.runs(name, { limit: 1 }),
-      app.storage.sources()
-    ])
-    const { last_success_at, stale } = freshness.find((one) => one.name === name)!
-    const state = states.find((one) => one.source === name)
-    const last_run = runs.items[0] ?? null
-    return {
-      ...{ name, adapter, cron, cron_timezone, timezone, enabled, last_success_at, stale, last_run },
-      circuit: describeCircuit(state?.circuit, last_run),
-      suspicion: state?.suspicion ?? null
-    }
+  async function describe(sources: readonly Source[]) {
+    const [freshness, states] = await Promise.all([app.sources.freshness(), app.storage.sources()])
+    return Promise.all(
+      sources.map(async ({ name, adapter, cron, cron_timezone, timezone, enabled }) => {
+        const { last_success_at, stale } = freshness.find((one) => one.name === name)!
+        const state = states.find((one) => one.source === name)
+        const last_run = (await app.storage.runs(name, { limit: 1 })).items[0] ?? null
+        return {
+          ...{ name, adapter, cron, cron_timezone, timezone, enabled, last_success_at, stale, last_run },
+          circuit: describeCircuit(state?.circuit, last_run),
+          suspicion: state?.suspicion ?? null
+        }
+      })
+    )
   }
   function findSource(name: string): Source {
     const source = app.sources.list.find((one) => one.name === name)
@@ -111,7 +110,7 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async (_request, reply) => reply.send({ data: await Promise.all(app.sources.list.map(describe)) })
+    async (_request, reply) => reply.send({ data: await describe(app.sources.list) })
   )
 
   app.get(
@@ -130,7 +129,7 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async ({ params }, reply) => reply.send(await describe(findSource(params.name)))
+    async ({ params }, reply) => reply.send((await describe([findSource(params.name)]))[0]!)
   )
 
   const actions = [
