@@ -70,18 +70,21 @@ export default fp<SchedulerOptions>(
 
     /** As the clock has it, unless the job is not to run yet: then at the time from which on it may. */
     async function runWhenDue(job: JobDefinition): Promise<boolean> {
-      if (await isPostponed(job)) return true
+      const at = await job.notBefore?.()
+      if (at && at.getTime() > Date.now()) {
+        retryAt(at, job)
+        return true
+      }
       const ran = await run(job.name)
-      await isPostponed(job)
+      if (ran) retryAt(await job.notBefore?.(), job)
       return ran
     }
-    async function isPostponed(job: JobDefinition): Promise<boolean> {
+    /** The time may have come already: then now. */
+    function retryAt(at: Date | null | undefined, job: JobDefinition): void {
       clearTimeout(retries.get(job.name))
-      const at = await job.notBefore?.()
-      if (!at || at.getTime() <= Date.now() || stop.signal.aborted) return false
+      if (!at || stop.signal.aborted) return
       const retry = () => void runAgain(job).catch(logFailure(job.name))
-      retries.set(job.name, setTimeout(retry, at.getTime() - Date.now()))
-      return true
+      retries.set(job.name, setTimeout(retry, Math.max(0, at.getTime() - Date.now())))
     }
     async function runAgain(job: JobDefinition): Promise<void> {
       // Null: it has been run meanwhile, here or elsewhere, and all is well.
@@ -95,8 +98,7 @@ export default fp<SchedulerOptions>(
         const task = new AsyncTask(job.name, async () => void (await runWhenDue(job)), logFailure(job.name))
         const timing = { cronExpression: job.cron, timezone: job.timezone ?? 'UTC' }
         app.scheduler.addCronJob(new CronJob(timing, task, { id: job.name, preventOverrun: true }))
-        if (job.atStart) void runAtStart(job).catch(logFailure(job.name))
-        else void isPostponed(job).catch(logFailure(job.name))
+        void (job.atStart ? runAtStart(job) : goOnRetrying(job)).catch(logFailure(job.name))
       }
     }
     async function runAtStart(job: JobDefinition): Promise<void> {
@@ -104,6 +106,10 @@ export default fp<SchedulerOptions>(
       // A process that was killed while it ran this holds the lease until it expires.
       await sleep(LEASE_MS, undefined, { signal: stop.signal }).catch(() => undefined)
       await runWhenDue(job)
+    }
+    /** A failure before the start is retried all the same. */
+    async function goOnRetrying(job: JobDefinition): Promise<void> {
+      retryAt(await job.notBefore?.(), job)
     }
     const isReady = () =>
       app.storage.ping().then(

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { buildApp } from '../../../app.ts'
 import { CLOSED, nextCircuit } from '../../../plugins/ingest/circuit.ts'
 import type { Failure } from '../../../plugins/ingest/reasons.ts'
@@ -94,6 +94,15 @@ describe('a source that fails', () => {
     expect(provider.requests).toHaveLength(5)
   })
 
+  it('is tried again also where that time has come before it can be waited for', async () => {
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0)
+    onTestFinished(() => random.mockRestore())
+    provider.serve(failing(() => provider.requests.length < 5))
+    await start({ cron: '0 0 1 1 *' }, { tick: true })
+    await until(async () => (await describeSource()).last_success_at !== null)
+    expect(provider.requests).toHaveLength(5)
+  })
+
   it('is not asked before the time that it named, also not by its cron or by another start', async () => {
     provider.serve(failing(() => true, { 'retry-after': '3' }))
     await start({ cron: '* * * * * *' }, { tick: true })
@@ -130,6 +139,18 @@ describe('a source that fails', () => {
     await sleep(500)
     await other.close()
     expect(provider.requests).toHaveLength(1)
+  })
+
+  it('is tried again after a restart, also if it is not to run at the start and its time has come meanwhile', async () => {
+    provider.serve(failing(() => provider.requests.length < 2))
+    await start({ cron: '0 0 1 1 *', run_at_start: false, backoff_base: 0.1, backoff_cap: 0.1 })
+    await service!.ingest('demo')
+    await sleep(110)
+    const other = await buildApp({ config: service!.app.config, tick: true })
+    await other.ready()
+    await until(async () => (await describeSource()).last_success_at !== null)
+    await other.close()
+    expect(provider.requests).toHaveLength(2)
   })
 
   it('is healed by a run that succeeds, in between or by hand', async () => {
