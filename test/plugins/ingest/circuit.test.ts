@@ -103,18 +103,6 @@ describe('a source that fails', () => {
     expect(provider.requests).toHaveLength(5)
   })
 
-  it('is not asked before the time that it named, also not by its cron or by another start', async () => {
-    provider.serve(failing(() => true, { 'retry-after': '3' }))
-    await start({ cron: '* * * * * *' }, { tick: true })
-    await until(() => provider.requests.length === 1)
-    const asked = performance.now()
-    await until(async () => (await describeSource()).circuit !== undefined && provider.requests.length === 1)
-    await sleep(1500)
-    expect(provider.requests).toHaveLength(1)
-    await until(() => provider.requests.length === 2)
-    expect(performance.now() - asked).toBeGreaterThanOrEqual(2900)
-  })
-
   it('with an error that does not heal waits for its cron', async () => {
     provider.serve(failing(() => true, {}, 404))
     await start({ cron: '0 0 1 1 *' }, { tick: true })
