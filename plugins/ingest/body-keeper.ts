@@ -4,9 +4,9 @@ import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib'
 import type { OpenRun, SnapshotContent, Storage } from '../../storage/kit/contract.ts'
 import type { Source } from '../sources.ts'
 
-/** Of a part in the storage, compressed. */
+/** Of a part in the storage, compressed. The last one has what the compressor still held, too: less than 1 MB in all. */
 const PART_BYTES = 262_144
-const MOST_WAITING_BYTES = 1_048_576
+const MOST_WAITING_BYTES = 524_288
 /** A fast level and a small window: it runs beside parsing, and its memory adds to that of every run. */
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_windowLog]: 18 } }
 

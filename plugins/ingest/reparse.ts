@@ -13,13 +13,14 @@ import { suspect, timeNow } from './vanish-guard.ts'
  * Reads the kept snapshots of a source again, oldest first, so that a mended parser repairs what a former one wrote.
  * Older ones say what events are, not which are listed: what was delisted since stays so. Only the newest, where it is
  * the one that the last whole run read, decides that.
- * @returns a run for each snapshot
+ * @returns a run for each snapshot, up to the one in which the signal aborted
  */
 export async function reparseSource(source: Source, adapter: SourceAdapter, context: RunContext): Promise<Run[]> {
   const snapshots = await context.storage.snapshots(source.name)
   const { state } = await readKnown(context.storage, source)
   const runs: Run[] = []
   for (const snapshot of snapshots) {
+    if (context.signal.aborted) break
     const isCurrent = snapshot === snapshots.at(-1) && snapshot.digest === state?.digest
     runs.push(await reparse(source, adapter, context, { snapshot, isCurrent }))
   }

@@ -13,10 +13,12 @@ export const FAILURES = {
 }
 export const notFound = (what: string) => ({ 404: Problem(`There is no such ${what}`) })
 
-/** What a route that changes something can answer instead. */
+/** What a route that changes a source can answer instead. */
 export const ADMIN_FAILURES = {
   ...FAILURES,
   401: Problem('The admin token is missing or wrong'),
   403: Problem('No admin token is configured'),
-  409: Problem('It cannot be done at the moment')
+  409: Problem(
+    'A run of the source is under way (`source_busy`), or there is nothing to confirm (`nothing_to_confirm`)'
+  )
 }

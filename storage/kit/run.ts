@@ -47,14 +47,14 @@ const OUTCOME =
 const Time = Type.String({ format: 'date-time' })
 
 const RunCountsSchema = Type.Object({
-  seen: Type.Integer({ description: 'Records in the feed' }),
-  created: Type.Integer(),
-  updated: Type.Integer(),
-  unchanged: Type.Integer(),
-  delisted: Type.Integer(),
+  seen: Type.Integer({ description: 'Records in the feed or the snapshot; of a redrive, rejects' }),
+  created: Type.Integer({ description: 'Events that are new' }),
+  updated: Type.Integer({ description: 'Events whose content changed' }),
+  unchanged: Type.Integer({ description: 'Events that are as they were' }),
+  delisted: Type.Integer({ description: 'Events that were taken off, as they are missing' }),
   restored: Type.Integer({ description: 'Delisted ones that came back' }),
   duplicates: Type.Integer({ description: 'Records of events that stood in the feed before; the last one counts' }),
-  rejected: Type.Integer(),
+  rejected: Type.Integer({ description: 'Records that cannot become events; of a redrive, rejects that stay' }),
   bytes: Type.Integer({ description: 'Read, uncompressed' }),
   duration: Type.Integer({ description: 'Milliseconds' })
 })

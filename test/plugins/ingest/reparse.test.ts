@@ -98,6 +98,16 @@ for (const driver of DRIVERS.keys()) {
         })
       })
 
+      it('are left when the signal aborts', async () => {
+        await start()
+        for (const id of [1, 2, 3]) await ingest(list(event(id)))
+        const { app } = service
+        const signal = AbortSignal.abort(new DOMException('the service stops', 'AbortError'))
+        const runs = await app.operate(source(), (context) => app.ingest.reparse(source(), { ...context, signal }))
+        expect(runs).toEqual([])
+        expect((await app.storage.runs('demo', { limit: 10 })).items).toHaveLength(3)
+      })
+
       it('take no more space than they may', async () => {
         await start({ keep_mb: 1 })
         // Hexadecimal noise halves at best.
