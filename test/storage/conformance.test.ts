@@ -216,19 +216,15 @@ for (const driver of DRIVERS.keys()) {
       })
 
       it('is done in pieces, however much is missing', async () => {
-        const run = await startRun(storage)
-        for (let i = 0; i < 1500; i += 500) {
-          await storage.write(
-            run,
-            Array.from({ length: 500 }, (_, j) => makeEvent(i + j))
-          )
-        }
-        await endRun(storage, run)
-        expect(await ingest(storage, [makeEvent(0)])).toMatchObject({ delisted: 1499 })
-        const statuses = (await walk(storage, ALL, 1000)).map((event) => event.status)
+        await ingest(
+          storage,
+          Array.from({ length: 600 }, (_, i) => makeEvent(i))
+        )
+        expect(await ingest(storage, [makeEvent(0)])).toMatchObject({ delisted: 599 })
+        const statuses = (await find(storage)).map((event) => event.status)
         expect(statuses.filter((status) => status === 'listed')).toHaveLength(1)
-        // The stand-in for MongoDB takes milliseconds an event, many on a machine that has other things to do.
-      }, 60_000)
+        expect(statuses).toHaveLength(600)
+      })
     })
 
     describe('duplicates', () => {
@@ -664,13 +660,10 @@ for (const driver of DRIVERS.keys()) {
       })
 
       it('streams the same events in the same order, and stops when told', async () => {
-        const run = await startRun(storage)
-        for (let i = 0; i < 1200; i += 400) {
-          await storage.write(
-            run,
-            Array.from({ length: 400 }, (_, j) => makeEvent(i + j))
-          )
-        }
+        await ingest(
+          storage,
+          Array.from({ length: 600 }, (_, i) => makeEvent(i))
+        )
         const streamed: string[] = []
         for await (const event of storage.stream(ALL)) streamed.push(event.id)
         expect(streamed).toEqual((await walk(storage, ALL, 1000)).map((event) => event.id))
@@ -680,7 +673,7 @@ for (const driver of DRIVERS.keys()) {
           for await (const _event of storage.stream(ALL, stop.signal)) if (++seen === 3) stop.abort()
         }
         await expect(reading()).rejects.toThrow()
-        expect(seen).toBeLessThan(1200)
+        expect(seen).toBeLessThan(600)
       })
     })
 
