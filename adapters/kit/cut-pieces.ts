@@ -37,7 +37,7 @@ export function createPieceCutter(name: string): PieceCutter {
       if (from === -1) break
       take(from, false)
       // Looked for once, however many elements begin before it.
-      if (to !== -1 && to < from) to = all.indexOf(end, from)
+      if (to !== -1 && to <= from) to = all.indexOf(end, from)
       if (to === -1 && all.length - from <= LONGEST) {
         rest = all.slice(from)
         return stretches

@@ -1,13 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import fastify from 'fastify'
 import { expect, it } from 'vitest'
 import { superviseThread } from '../../plugins/kit/supervise-thread.ts'
-
-function createLog() {
-  const lines: { msg: string; err?: { code: string } }[] = []
-  const stream = { write: (line: string) => void lines.push(JSON.parse(line)) }
-  return { lines, log: fastify({ logger: { level: 'info', stream } }).log }
-}
+import { createLog } from './create-log.ts'
 
 it('replaces a thread that hangs', async () => {
   const { lines, log } = createLog()
