@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/mongodb-server.ts'],
     reporters: ['default', './test/hazards/table-reporter.ts', './test/closing-line-reporter.ts'],
+    // Most of them wait more than they work: for answers, deadlines, other processes.
+    maxWorkers: 3,
     testTimeout: 20_000,
     hookTimeout: 30_000
   }

@@ -178,6 +178,7 @@ export function createProviderReader(limits: XmlLimits) {
     }
   }
 }
+
 /** What an event means depends on the element around it, so that stands in the raw text too. */
 function locate(
   root: string,

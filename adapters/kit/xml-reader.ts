@@ -12,6 +12,7 @@ const FORBIDDEN = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/
 const ODD = /<[?!]|<\/?[ \t\r\n]|\]\]>/g
 /** What sax reads in another way than XML says. */
 const ODD_VALUE = /[\t\n\r<]/
+
 export interface XmlHandlers {
   /** Names of the root elements that make a document a feed. */
   roots: readonly string[]
@@ -128,7 +129,7 @@ export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlRe
   function read(text: string): void {
     let at = 0
     if (parser.position === 0 && text.startsWith('\uFEFF')) {
-      pass('\uFEFF')
+      advance('\uFEFF')
       documentStart = at = 1
     }
     while (at < text.length) {
@@ -155,14 +156,14 @@ export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlRe
     const place = root === undefined ? 'to come' : depth > 0 ? 'open' : 'closed'
     construct = { is, place: { root: place, isFirst: parser.position === documentStart } }
     source = is.opener
-    pass(is.opener)
+    advance(is.opener)
     return at + is.opener.length
   }
   function readConstruct({ is, place }: NonNullable<typeof construct>, text: string, from: number): number {
     const found = text.indexOf(is.end, from)
     const end = found === -1 ? text.length : found + is.end.length
     const read = text.slice(from, end)
-    pass(read)
+    advance(read)
     if (is.kept) source += read
     if (source.length > limits.max_field) throw exceeded('max_field', limits)
     if (found !== -1) {
@@ -173,11 +174,17 @@ export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlRe
     return end
   }
   /** Source text that sax does not get. */
-  function pass(text: string): void {
-    const lines = text.split('\n')
+  function advance(text: string): void {
     parser.position += text.length
-    parser.line += lines.length - 1
-    parser.column = (lines.length > 1 ? 0 : parser.column) + lines.at(-1)!.length
+    countLines(text)
+  }
+  function countLines(text: string): void {
+    let start = 0
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', start)) {
+      parser.line++
+      start = at + 1
+    }
+    parser.column = (start === 0 ? parser.column : 0) + text.length - start
   }
 
   function write(text: string, decided = findUndecided(text)): void {
@@ -243,9 +250,7 @@ export function createXmlReader(handlers: XmlHandlers, limits: XmlLimits): XmlRe
         throw new FeedError('truncated', `the document ends inside ${where}`)
       }),
     openElements: () => (parser.state === TEXT && construct === undefined && undecided === '' ? depth : undefined),
-    pass(text) {
-      for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) parser.line++
-    },
+    pass: countLines,
     markRaw() {
       mark = parser.startTagPosition - 1
     },

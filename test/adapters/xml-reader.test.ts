@@ -179,6 +179,19 @@ describe('the XML reader', () => {
     })
   }
 
+  it('goes on after elements that it is told to pass over, and knows where it is', () => {
+    const closed: string[] = []
+    const reader = createXmlReader({ roots: ['feed'], open() {}, close: (name) => closed.push(name) }, LIMITS)
+    reader.write('<feed>\n<a')
+    expect(reader.openElements()).toBeUndefined()
+    reader.write('/>')
+    expect(reader.openElements()).toBe(1)
+    reader.pass('<b>\n</b>')
+    reader.write('<c/>')
+    expect(closed).toEqual(['a', 'c'])
+    expect(() => reader.write('<d></e>')).toThrow(/line 3, column 15$/)
+  })
+
   it('stays broken', () => {
     const reader = createXmlReader({ roots: ['feed'], open() {}, close() {} }, LIMITS)
     expect(() => reader.write('<feed><a></b>')).toThrow(/malformed/)

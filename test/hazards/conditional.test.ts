@@ -49,6 +49,16 @@ describe('a server that sends validators', () => {
     expect({ unconditional, changes }).toEqual({ unconditional: 0, changes: 0 })
   })
 
+  it('and says 304 to who has nothing is not believed', async () => {
+    const provider = await startProvider()
+    const service = await createApp({ sources: { demo: { url: provider.url } } })
+    provider.play(lying.unasked304())
+    expect(await service.ingest('demo')).toMatchObject({ outcome: 'failed', reason: 'status' })
+    expect((await service.get('/v1/api/sources/demo')).body.last_success_at).toBeNull()
+    await service.close()
+    await provider.close()
+  })
+
   it('and stops sending them is asked for the whole again', async () => {
     const provider = await startProvider()
     const service = await createApp({ sources: { demo: { url: provider.url } } })

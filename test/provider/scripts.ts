@@ -29,11 +29,6 @@ export function overTime(everyMs: number, scripts: (Script | Answer)[]): Script 
   }
 }
 
-/** By path; what has none is 404. */
-export function byPath(paths: Record<string, Script | Answer>): Script {
-  return (request) => decide(paths[request.url!.split('?', 1)[0]!] ?? { status: 404, body: 'not found' }, request)
-}
-
 /** `hops` redirects, then what `script` answers. `to` replaces the last hop by any address. */
 export function redirectChain(hops: number, script: Script | Answer, to?: string): Script {
   return (request) => {

@@ -1184,6 +1184,7 @@ for (const driver of DRIVERS.keys()) {
         expect(await read(other.id)).toEqual([Buffer.from('under way')])
       })
     })
+
     describe('leases', () => {
       it('are held by one at a time, and raise their token with every take', async () => {
         const first = (await storage.takeLease('job', 'a', 60_000))!
