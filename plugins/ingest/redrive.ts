@@ -1,6 +1,6 @@
 import type { SourceAdapter, SourceItem } from '../../adapters/kit/contract.ts'
 import { FeedError } from '../../adapters/kit/errors.ts'
-import type { Position } from '../../storage/kit/contract.ts'
+import type { Position, WriteCounts } from '../../storage/kit/contract.ts'
 import type { EventContent } from '../../storage/kit/event.ts'
 import type { Reject } from '../../storage/kit/reject.ts'
 import type { Run } from '../../storage/kit/run.ts'
@@ -22,24 +22,8 @@ export async function redriveSource(source: Source, adapter: SourceAdapter, cont
   const { snapshot_at } = await readKnown(storage, source)
 
   return recordRun(source, 'redrive', context, async ({ opened, counts, log }): Promise<Ending> => {
-    async function retry(reject: Reject): Promise<boolean> {
-      const item = await readAgain(reject)
-      const { event } = item?.record === undefined ? {} : checkRecord(item.record, source)
-      if (event === undefined) return false
-      await write(event, reject.last_seen_at >= (snapshot_at ?? ''))
-      return true
-    }
-    async function write(event: EventContent, isInFeed: boolean): Promise<void> {
-      if (!isInFeed && (await storage.get(event.id)) !== null) return
-      const written = await storage.write(opened, [event], { listed: isInFeed })
-      counts.created += written.created
-      counts.updated += written.updated
-      counts.unchanged += written.unchanged
-      counts.restored += written.restored
-      counts.duplicates += written.duplicates
-    }
-    /** undefined where it cannot be read at all. */
-    async function readAgain(reject: Reject): Promise<SourceItem | undefined> {
+    /** undefined where it is a reject still. */
+    async function readAgain(reject: Reject): Promise<EventContent | undefined> {
       const items: SourceItem[] = []
       const document = Buffer.from(adapter.wrap?.(reject) ?? reject.raw)
       const replay = { bytes: ReadableStream.from([document]), charset: 'utf-8' }
@@ -49,19 +33,39 @@ export async function redriveSource(source: Source, adapter: SourceAdapter, cont
       } catch (error) {
         if (!(error instanceof FeedError)) throw error
       }
-      return items.length === 1 ? items[0] : undefined
+      const [item] = items
+      return items.length === 1 && item!.record !== undefined ? checkRecord(item!.record, source).event : undefined
+    }
+    async function write(events: EventContent[], listed: boolean): Promise<void> {
+      if (events.length === 0) return
+      const written = await storage.write(opened, events, { listed })
+      for (const key of Object.keys(written) as (keyof WriteCounts)[]) counts[key] += written[key]
     }
 
+    // Of several rejects of one event the one that was seen last counts; they come in that order.
+    const tried = new Set<string>()
     let after: Position | undefined
     do {
       const page = await storage.rejects(source.name, { limit: PAGE, ...(after && { after }) })
       const passed: string[] = []
+      const inFeed: EventContent[] = []
+      const gone: EventContent[] = []
       for (const reject of page.items) {
         signal.throwIfAborted()
         counts.seen++
-        if (await retry(reject)) passed.push(reject.id)
-        else counts.rejected++
+        const event = await readAgain(reject)
+        if (event === undefined) {
+          counts.rejected++
+          continue
+        }
+        passed.push(reject.id)
+        if (tried.has(event.id)) continue
+        tried.add(event.id)
+        if (reject.last_seen_at >= (snapshot_at ?? '')) inFeed.push(event)
+        else if ((await storage.get(event.id)) === null) gone.push(event)
       }
+      await write(inFeed, true)
+      await write(gone, false)
       await storage.deleteRejects(opened, passed)
       after = page.next ?? undefined
     } while (after !== undefined)

@@ -178,6 +178,21 @@ for (const driver of DRIVERS.keys()) {
         ])
       })
 
+      it('of one event: the one that was seen last counts', async () => {
+        await start()
+        breakParser()
+        for (const title of ['lost', 'lost again', 'lost at last']) {
+          expect(await ingest(list(event(1).replace('Event 1', title), event(2)).slice(0, -5))).toMatchObject({
+            outcome: 'partial',
+            counts: { rejected: 1 }
+          })
+        }
+        mendParser()
+        expect((await redrive()).body).toMatchObject({ counts: { seen: 3, created: 1, updated: 0, rejected: 0 } })
+        expect(await rejects()).toEqual([])
+        expect(await summary()).toMatchObject({ 1: 'lost at last, listed' })
+      })
+
       it('of an event that a later snapshot brought do not undo it', async () => {
         await start()
         breakParser()
