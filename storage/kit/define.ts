@@ -12,7 +12,7 @@ declare module 'fastify' {
 export interface StorageContext {
   app: FastifyInstance
   log: FastifyBaseLogger
-  /** Whether it is opened for the API alone, which only reads: memory is then better spent on that. */
+  /** Whether it is opened for the API alone, which mostly reads: memory is then better spent on that. */
   isReader: boolean
 }
 
