@@ -10,7 +10,7 @@ import { blankFeed, repeat } from './bodies.ts'
 import { faulty } from './faults.ts'
 import { writeFeed, writeVersion } from './feeds.ts'
 import { SCENARIOS } from './scenarios.ts'
-import { inCircles, inTurn, overTime, redirectChain } from './scripts.ts'
+import { inCircles, inTurn, redirectChain } from './scripts.ts'
 import { honest, lying } from './validators.ts'
 
 let provider: Provider
@@ -102,15 +102,11 @@ describe('a script', () => {
     return all
   }
 
-  it('takes turns, goes in circles, and follows the clock', async () => {
+  it('takes turns and goes in circles', async () => {
     provider.play(inTurn({ times: 2, script: { body: 'a' } }, { script: { body: 'b' } }, { script: { body: 'c' } }))
     expect(await bodies(5)).toEqual(['a', 'a', 'b', 'c', 'c'])
     provider.play(inCircles({ body: 'a' }, () => ({ body: 'b' })))
     expect(await bodies(3)).toEqual(['a', 'b', 'a'])
-    provider.play(overTime(200, [{ body: 'a' }, { body: 'b' }]))
-    expect(await bodies(2)).toEqual(['a', 'a'])
-    await new Promise((resolve) => setTimeout(resolve, 250))
-    expect(await bodies(2)).toEqual(['b', 'b'])
   })
 
   it('redirects as often as it says, and where it says', async () => {

@@ -20,15 +20,6 @@ export function inCircles(...scripts: (Script | Answer)[]): Script {
   return (request) => decide(scripts[requests++ % scripts.length]!, request)
 }
 
-/** A snapshot that is replaced by the next after some time, whether asked for or not; the last one stays. */
-export function overTime(everyMs: number, scripts: (Script | Answer)[]): Script {
-  const started = performance.now()
-  return (request) => {
-    const index = Math.floor((performance.now() - started) / everyMs)
-    return decide(scripts[Math.min(index, scripts.length - 1)]!, request)
-  }
-}
-
 /** `hops` redirects, then what `script` answers. `to` replaces the last hop by any address. */
 export function redirectChain(hops: number, script: Script | Answer, to?: string): Script {
   return (request) => {
