@@ -17,6 +17,8 @@ import storage from './plugins/storage.ts'
 import events from './routes/events.ts'
 import health from './routes/health.ts'
 import metricsRoute from './routes/metrics.ts'
+import sourceActions from './routes/source-actions.ts'
+import sourceHistories from './routes/source-histories.ts'
 import sourceRoutes from './routes/sources.ts'
 
 export interface AppOptions {
@@ -65,6 +67,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   if (server.roles.has('api')) {
     await app.register(events, { prefix: '/v1/api' })
     await app.register(sourceRoutes, { prefix: '/v1/api' })
+    await app.register(sourceHistories, { prefix: '/v1/api' })
+    await app.register(sourceActions, { prefix: '/v1/api' })
   }
   return app
 }

@@ -58,6 +58,8 @@ const DIALECTS: Record<string, Dialect> = {
 
 /** How a document is cut into base elements, which is only a guess until they are read. */
 interface Cut {
+  /** Of a base element. */
+  name: string
   cutter: PieceCutter
   base: RegExp
   event: RegExp
@@ -67,6 +69,7 @@ function guessCut(text: string): Cut | undefined {
   const dialect = Object.values(DIALECTS).find(({ base }) => text.includes(`<${base} `))
   return (
     dialect && {
+      name: dialect.base,
       cutter: createPieceCutter(dialect.base),
       base: new RegExp(`\\s${dialect.base}_id="([^"&<]*)"`),
       event: new RegExp(`\\s${dialect.event}_id="([^"&<]*)"`, 'g')
@@ -96,7 +99,7 @@ async function readNew(
   const read = new Set<string>()
   let next = 0
   for (const { text, isPiece } of stretches) {
-    const basesBefore = reader.basesBefore()
+    const basesBefore = reader.basesBefore(cut.name)
     const guess = isPiece ? guesses[next] : undefined
     const piece = isPiece ? found[next++] : undefined
     // What looks like an element in a comment, say, is none.
@@ -110,7 +113,8 @@ async function readNew(
     reader.write(text)
     const items = reader.items.slice(itemsBefore)
     for (const { record } of items) if (record !== undefined) read.add(identify(record))
-    const isWhole = isElement && reader.basesBefore() === basesBefore + 1 && items.length === guess!.events.length
+    const isWhole =
+      isElement && reader.basesBefore(cut.name) === basesBefore + 1 && items.length === guess!.events.length
     if (isWhole) for (const item of items) item.piece = piece.digest
   }
 }
@@ -165,8 +169,9 @@ export function createProviderReader(limits: XmlLimits) {
   return {
     items,
     write: reader.write,
-    /** How many base elements came before, where another one can begin; elsewhere undefined. */
-    basesBefore: () => (reader.openElements() === 2 && inOutput ? bases : undefined),
+    /** How many base elements came before, where another one of this name can begin; elsewhere undefined. */
+    basesBefore: (name: string) =>
+      reader.openElements() === 2 && inOutput && name === dialect.base ? bases : undefined,
     /** Goes on after a base element that is known, without reading it. */
     pass(text: string) {
       bases++

@@ -99,11 +99,11 @@ function basic(username: string, password: string): string {
 
 function resolveRedirect(location: string | undefined, from: URL): URL {
   const to = location === undefined ? null : URL.parse(location, from.href)
-  if (to === null || !['http:', 'https:'].includes(to.protocol)) {
+  if (to === null || !['http:', 'https:'].includes(to.protocol) || to.username || to.password) {
     // Without the address: details of runs are public.
     throw new FeedError('redirect', 'the provider redirects to what is not a web address')
   }
-  // Credentials are for the host that they were given for.
+  // Credentials are for the host that they were given for, and nobody else gives us any.
   if (to.origin === from.origin) Object.assign(to, { username: from.username, password: from.password })
   return to
 }

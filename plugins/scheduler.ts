@@ -30,6 +30,9 @@ export interface SchedulerOptions {
   tick: boolean
 }
 
+/** Between two tries of a job, whatever it says. */
+const MIN_PAUSE_MS = 100
+
 /** Runs every file of `plugins/jobs/` on its cron. On close it stops, aborts what runs, and waits until it has ended. */
 export default fp<SchedulerOptions>(
   async (app, { tick }) => {
@@ -65,51 +68,54 @@ export default fp<SchedulerOptions>(
       await app.register(job)
     }
 
-    const logFailure = (name: string) => (error: unknown) => app.log.error({ err: error, job: name }, 'the job failed')
-    const retries = new Map<string, NodeJS.Timeout>()
+    const timers = new Map<string, NodeJS.Timeout>()
 
-    /** As the clock has it, unless the job is not to run yet: then at the time from which on it may. */
-    async function runWhenDue(job: JobDefinition): Promise<boolean> {
-      const at = await job.notBefore?.()
-      if (at && at.getTime() > Date.now()) {
-        retryAt(at, job)
-        return true
+    interface Occasion {
+      /** It is run only if there is a time at which it was to be tried again. */
+      isRetry?: boolean
+      /** Whoever holds its lease may be a process that was killed. */
+      isStart?: boolean
+      /** In a row: it could not even be tried. */
+      failures?: number
+    }
+    function later(job: JobDefinition, ms: number, occasion: Occasion): void {
+      clearTimeout(timers.get(job.name))
+      if (stop.signal.aborted) return
+      timers.set(
+        job.name,
+        setTimeout(() => void attend(job, occasion), Math.max(0, ms))
+      )
+    }
+    /** Runs a job, unless it is not to run yet, and sees to it that it is tried again when it ought to be. */
+    async function attend(job: JobDefinition, { isRetry, isStart, failures = 0 }: Occasion = {}): Promise<void> {
+      clearTimeout(timers.get(job.name))
+      const next = async () => (await job.notBefore?.())?.getTime()
+      try {
+        const at = await next()
+        // It has been run meanwhile, here or elsewhere, and all is well.
+        if (isRetry && at === undefined) return
+        if (at !== undefined && at > Date.now()) return later(job, at - Date.now(), { isRetry: true })
+        if (await run(job.name)) {
+          const retryAt = await next()
+          if (retryAt !== undefined) later(job, Math.max(MIN_PAUSE_MS, retryAt - Date.now()), { isRetry: true })
+        } else if (isStart || at !== undefined) later(job, LEASE_MS, { isRetry: !isStart })
+      } catch (error) {
+        app.log.error({ err: error, job: job.name }, 'the job failed')
+        // One that says when it is to be tried again is not done with before it could say so.
+        if (job.notBefore !== undefined) later(job, backoff(failures), { failures: failures + 1 })
       }
-      const ran = await run(job.name)
-      if (ran) retryAt(await job.notBefore?.(), job)
-      return ran
-    }
-    /** The time may have come already: then now. */
-    function retryAt(at: Date | null | undefined, job: JobDefinition): void {
-      clearTimeout(retries.get(job.name))
-      if (!at || stop.signal.aborted) return
-      const retry = () => void runAgain(job).catch(logFailure(job.name))
-      retries.set(job.name, setTimeout(retry, Math.max(0, at.getTime() - Date.now())))
-    }
-    async function runAgain(job: JobDefinition): Promise<void> {
-      // Null: it has been run meanwhile, here or elsewhere, and all is well.
-      if ((await job.notBefore?.()) !== null) await runWhenDue(job)
     }
 
     async function start(): Promise<void> {
       await untilReady()
       if (stop.signal.aborted) return
       for (const job of definitions.values()) {
-        const task = new AsyncTask(job.name, async () => void (await runWhenDue(job)), logFailure(job.name))
+        const task = new AsyncTask(job.name, () => attend(job))
         const timing = { cronExpression: job.cron, timezone: job.timezone ?? 'UTC' }
         app.scheduler.addCronJob(new CronJob(timing, task, { id: job.name, preventOverrun: true }))
-        void (job.atStart ? runAtStart(job) : goOnRetrying(job)).catch(logFailure(job.name))
+        // A failure before the start is retried all the same.
+        void attend(job, job.atStart ? { isStart: true } : { isRetry: true })
       }
-    }
-    async function runAtStart(job: JobDefinition): Promise<void> {
-      if ((await runWhenDue(job)) || stop.signal.aborted) return
-      // A process that was killed while it ran this holds the lease until it expires.
-      await sleep(LEASE_MS, undefined, { signal: stop.signal }).catch(() => undefined)
-      await runWhenDue(job)
-    }
-    /** A failure before the start is retried all the same. */
-    async function goOnRetrying(job: JobDefinition): Promise<void> {
-      retryAt(await job.notBefore?.(), job)
     }
     const isReady = () =>
       app.storage.ping().then(
@@ -131,7 +137,7 @@ export default fp<SchedulerOptions>(
     app.addHook('preClose', async () => {
       stop.abort(new DOMException('the service stops', 'AbortError'))
       await started
-      for (const timer of retries.values()) clearTimeout(timer)
+      for (const timer of timers.values()) clearTimeout(timer)
       await Promise.allSettled(running.values())
     })
   },

@@ -1,75 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { NotFound } from '../plugins/errors/problem.ts'
 import type { Source } from '../plugins/sources.ts'
-import type { Circuit } from '../storage/kit/contract.ts'
-import { OrNull } from '../storage/kit/or-null.ts'
-import { RejectSchema } from '../storage/kit/reject.ts'
-import { type Run, RunSchema } from '../storage/kit/run.ts'
-import { FreshnessFields } from './kit/freshness.ts'
-import {
-  decodeCursor,
-  isInstant,
-  isRejectId,
-  isToken,
-  isUuid,
-  NoQuery,
-  nextLink,
-  PageInfo,
-  type Paging,
-  PagingQuery,
-  pageInfo
-} from './kit/paging.ts'
-import { ADMIN_FAILURES, FAILURES, notFound } from './kit/responses.ts'
-
-const SourceSchema = Type.Object(
-  {
-    name: Type.String(),
-    adapter: Type.String(),
-    cron: Type.String(),
-    cron_timezone: Type.String(),
-    timezone: Type.String({ description: "Of the feed's dates" }),
-    enabled: Type.Boolean(),
-    ...FreshnessFields,
-    circuit: Type.Object(
-      {
-        state: Type.Union([Type.Literal('closed'), Type.Literal('open'), Type.Literal('half_open')], {
-          description:
-            '`closed`: the last fetch succeeded. `open`: it failed, and the source is left alone until `retry_at`, or until its ' +
-            'cron where that is null. `half_open`: it may be tried again, and is'
-        }),
-        failures: Type.Integer({ description: 'Failed fetches in a row' }),
-        retry_at: OrNull(Type.String({ format: 'date-time' }), 'When it is tried again, before or instead of its cron')
-      },
-      { description: 'How the source is spared after failures' }
-    ),
-    suspicion: OrNull(
-      Type.Object({
-        run_id: Type.String(),
-        missing: Type.Integer({ description: 'Events that were not delisted' }),
-        future_missing: Type.Integer({ description: 'Of them, those that are still to come' }),
-        future_listed: Type.Integer({ description: 'Of all that are still to come and were listed then' })
-      }),
-      'Set when the last snapshot lacked too much to be believed: nothing is delisted until the next one agrees, or an ' +
-        'operator confirms'
-    ),
-    last_run: OrNull(Type.Ref(RunSchema.$id!))
-  },
-  { $id: 'Source', title: 'Source' }
-)
-
-const NameParams = Type.Object({
-  name: Type.String({
-    maxLength: 63,
-    description: 'Name of a source',
-    'x-allowed': 'the name of a source, see /v1/api/sources',
-    examples: ['demo']
-  })
-})
-const PageQuery = Type.Object(PagingQuery, { additionalProperties: false })
+import { RunSchema } from '../storage/kit/run.ts'
+import { findSource, NameParams } from './kit/find-source.ts'
+import { NoQuery } from './kit/paging.ts'
+import { FAILURES, notFound } from './kit/responses.ts'
+import { describeCircuit, SourceSchema } from './kit/source-schema.ts'
 
 const sources: FastifyPluginAsyncTypebox = async (app) => {
-  for (const schema of [RunSchema, RejectSchema, SourceSchema]) app.addSchema(schema)
+  for (const schema of [RunSchema, SourceSchema]) app.addSchema(schema)
 
   async function describe(sources: readonly Source[]) {
     const [freshness, states] = await Promise.all([app.sources.freshness(), app.storage.sources()])
@@ -85,12 +24,6 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
         }
       })
     )
-  }
-  function findSource(name: string): Source {
-    const source = app.sources.list.find((one) => one.name === name)
-    if (source !== undefined) return source
-    const names = app.sources.list.map((one) => one.name).join(', ')
-    throw new NotFound(`There is no source ${name}; there are: ${names || 'none'}.`)
   }
 
   app.get(
@@ -129,106 +62,8 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async ({ params }, reply) => reply.send((await describe([findSource(params.name)]))[0]!)
+    async ({ params }, reply) => reply.send((await describe([findSource(app.sources.list, params.name)]))[0]!)
   )
-
-  const actions = [
-    {
-      url: '/sources/:name/confirm',
-      operationId: 'confirmSource',
-      kind: 'confirm',
-      summary: 'Delists what a suspicious run lacked',
-      description:
-        'After a run with the outcome `suspicious`, once a person has seen that these events are really gone.'
-    },
-    {
-      url: '/sources/:name/rejects/redrive',
-      operationId: 'redriveRejects',
-      kind: 'redrive',
-      summary: 'Tries the rejects of a source again',
-      description:
-        'After a fix. One that passes becomes an event and leaves the list; `counts.rejected` are those that stay.'
-    }
-  ] as const
-  for (const { url, kind, ...about } of actions) {
-    app.post(
-      url,
-      {
-        schema: {
-          ...about,
-          tags: ['sources'],
-          security: [{ admin: [] }],
-          params: NameParams,
-          querystring: NoQuery,
-          response: {
-            200: Type.Ref(RunSchema.$id!, { description: 'What was done, as it stands among the runs of the source' }),
-            ...ADMIN_FAILURES,
-            ...notFound('source')
-          }
-        }
-      },
-      async ({ params }, reply) => {
-        const source = findSource(params.name)
-        return reply.send(await app.operate(source, (context) => app.ingest[kind](source, context)))
-      }
-    )
-  }
-
-  const histories = [
-    {
-      kind: 'runs',
-      operationId: 'listRuns',
-      item: RunSchema,
-      position: [isToken, isUuid],
-      summary: 'Runs of a source, newest first'
-    },
-    {
-      kind: 'rejects',
-      operationId: 'listRejects',
-      item: RejectSchema,
-      position: [isInstant, isRejectId],
-      summary: 'Rejects of a source, last seen first'
-    }
-  ] as const
-  for (const { kind, operationId, item, position, summary } of histories) {
-    app.get(
-      `/sources/:name/${kind}`,
-      {
-        schema: {
-          operationId,
-          tags: ['sources'],
-          summary,
-          params: NameParams,
-          querystring: PageQuery,
-          response: {
-            200: Type.Object(
-              { data: Type.Array(Type.Ref(item.$id!)), page: PageInfo },
-              { description: `A page of ${kind}` }
-            ),
-            ...FAILURES,
-            ...notFound('source')
-          }
-        }
-      },
-      async ({ params, query, url }, reply) => {
-        const { name } = findSource(params.name)
-        const paging: Paging = { query: { kind, name }, position: [...position] }
-        const after = decodeCursor(query.cursor, paging)
-        const found = await app.storage[kind](name, { limit: query.limit, ...(after && { after }) })
-        const page = pageInfo(query.limit, found.next, paging)
-        const link = nextLink(url, page.next_cursor)
-        if (link !== undefined) reply.header('link', link)
-        return reply.send({ data: found.items, page })
-      }
-    )
-  }
 }
 
 export default sources
-
-function describeCircuit(circuit: Circuit | undefined, lastRun: Run | null) {
-  const { failures, retry_at } = circuit ?? { failures: 0, retry_at: null }
-  const isTrying = lastRun?.finished_at === null || (retry_at !== null && Date.parse(retry_at) <= Date.now())
-  const state = failures === 0 ? ('closed' as const) : isTrying ? ('half_open' as const) : ('open' as const)
-  return { state, failures, retry_at }
-}

@@ -40,8 +40,8 @@ export const ServerSection = Type.Object({
     secret: true,
     description:
       'What whoever changes something over the API must bring: Authorization: Bearer TOKEN. Empty: nobody can.',
-    allowed: 'any text without blanks, best 32 random characters or more',
-    pattern: '^\\S*$'
+    allowed: 'ASCII without blanks, best 32 random characters or more',
+    pattern: '^[\\x21-\\x7E]*$'
   }),
   ingest_heap_mb: Type.Integer({
     default: 128,

@@ -16,8 +16,11 @@ export interface Batches {
   take(item: SourceItem): void | Promise<void>
   /** Whether an event was read that is not written yet: its place among others of its id matters. */
   isWaiting(id: string): boolean
-  /** Writes the rest, and the events that were held back. */
-  end(): Promise<void>
+  /**
+   * Writes the rest; and, unless the document broke off, the events that were held back: the last ones of them may not
+   * have come yet.
+   */
+  end(options?: { brokeOff?: boolean }): Promise<void>
 }
 
 export interface BatchesOptions {
@@ -25,8 +28,11 @@ export interface BatchesOptions {
   opened: OpenRun
   counts: RunCounts
   storage: Storage
-  /** See `Storage.write`. */
-  listed?: boolean
+  /**
+   * For a document that is not the newest: it says what events are, not that they are listed, and nothing of those for
+   * which this says no. Its rejects are not kept: they are, since it was the newest.
+   */
+  older?: { accepts(event: EventContent): Promise<boolean> }
   /**
    * Ids of events that stood in the document several times before. They are written once, in the end: else each run would
    * change them to and fro.
@@ -35,7 +41,7 @@ export interface BatchesOptions {
 }
 
 /** Turns items into events and rejects, and writes them batch by batch. */
-export function createBatches({ source, opened, counts, storage, listed = true, held = [] }: BatchesOptions): Batches {
+export function createBatches({ source, opened, counts, storage, older, held = [] }: BatchesOptions): Batches {
   let events: EventContent[] = []
   let waiting = new Set<string>()
   let pieces = new Map<string, string>()
@@ -46,6 +52,7 @@ export function createBatches({ source, opened, counts, storage, listed = true, 
   let keptRejects = 0
   const isHeld = new Set(held)
   const last = new Map<string, EventContent>()
+  let heldLength = 0
 
   function addEvent(event: EventContent, piece: string | undefined): void {
     if (!isHeld.has(event.id)) {
@@ -61,24 +68,46 @@ export function createBatches({ source, opened, counts, storage, listed = true, 
       noteRepeated(opened, event.id)
     }
     last.set(event.id, event)
+    heldLength += lengthOf(event)
+    if (heldLength > BATCH.characters) release()
+  }
+  /** More than can be held: they are written as they come. */
+  function release(): void {
+    events.push(...last.values())
+    for (const id of last.keys()) waiting.add(id)
+    last.clear()
+    isHeld.clear()
   }
   function addReject(item: SourceItem, reason: string): void {
     counts.rejected++
     const id = item.record ? eventId(source.name, item.record) : null
     if (id !== null) rejectedIds.push(id)
     // The first ones of a document, so that the same ones are kept from run to run.
-    if (keptRejects++ >= source.max_rejects) return
+    if (older !== undefined || keptRejects++ >= source.max_rejects) return
     const { path, raw } = item.where()
     rejects.push({ reason, path, raw: raw.slice(0, MOST_RAW), event_id: id })
     rawLength += Math.min(raw.length, MOST_RAW)
   }
   async function write(batch: EventContent[], pieces?: ReadonlyMap<string, string>): Promise<void> {
-    const written = await storage.write(opened, batch, { listed, ...(pieces && { pieces }) })
+    const written = await storage.write(opened, batch, { listed: older === undefined, ...(pieces && { pieces }) })
     counts.created += written.created
     counts.updated += written.updated
     counts.unchanged += written.unchanged
     counts.restored += written.restored
     counts.duplicates += written.duplicates
+  }
+  async function writeAll(events: EventContent[], pieces?: ReadonlyMap<string, string>): Promise<void> {
+    for (let i = 0; i < events.length; i += BATCH.items) {
+      const batch = events.slice(i, i + BATCH.items)
+      if (older === undefined) await write(batch, pieces)
+      else await write(await acceptable(batch, older))
+    }
+  }
+  async function acceptable(batch: EventContent[], { accepts }: NonNullable<typeof older>): Promise<EventContent[]> {
+    const accepted: EventContent[] = []
+    for (const event of batch) if (await accepts(event)) accepted.push(event)
+    counts.unchanged += batch.length - accepted.length
+    return accepted
   }
   async function flush(): Promise<void> {
     const batch = { events, pieces, rejects, rejectedIds }
@@ -89,7 +118,7 @@ export function createBatches({ source, opened, counts, storage, listed = true, 
     rejectedIds = []
     rawLength = 0
     flushedAt = counts.bytes
-    if (batch.events.length > 0) await write(batch.events, batch.pieces)
+    await writeAll(batch.events, batch.pieces)
     // Their records are bad, but they are there: what is known of these events stays listed.
     if (batch.rejectedIds.length > 0) await storage.meet(opened, batch.rejectedIds)
     if (batch.rejects.length > 0) await storage.writeRejects(opened, batch.rejects, source.max_rejects)
@@ -109,11 +138,15 @@ export function createBatches({ source, opened, counts, storage, listed = true, 
       return isFull() ? flush() : undefined
     },
     isWaiting: (id) => isHeld.has(id) || waiting.has(id),
-    async end() {
+    async end({ brokeOff = false } = {}) {
       await flush()
-      const rest = [...last.values()]
+      if (!brokeOff) await writeAll([...last.values()])
       last.clear()
-      for (let i = 0; i < rest.length; i += BATCH.items) await write(rest.slice(i, i + BATCH.items))
     }
   }
+}
+
+/** About how many characters an event takes. */
+function lengthOf({ title, zones }: EventContent): number {
+  return 500 + title.length + zones.reduce((sum, { zone_id, name }) => sum + 100 + zone_id.length + name.length, 0)
 }

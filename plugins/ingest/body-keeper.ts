@@ -6,6 +6,8 @@ import type { Source } from '../sources.ts'
 
 /** Of a part in the storage, compressed. The last one has what the compressor still held, too: less than 1 MB in all. */
 const PART_BYTES = 262_144
+/** Before the first part is written: most bodies turn out to be kept already. */
+const HELD_BYTES = 1_048_576
 const MOST_WAITING_BYTES = 524_288
 /** A fast level and a small window: it runs beside parsing, and its memory adds to that of every run. */
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_windowLog]: 18 } }
@@ -35,17 +37,19 @@ export function createBodyKeeper(opened: OpenRun, storage: Storage, source: Sour
     size += data.length
   })
 
-  async function writePart(): Promise<void> {
+  async function writeParts(): Promise<void> {
     const data = Buffer.concat(pending)
     pending = []
     pendingBytes = 0
-    await storage.writeBody(opened, parts++, data)
+    for (let at = 0; at < data.length; at += PART_BYTES) {
+      await storage.writeBody(opened, parts++, data.subarray(at, at + PART_BYTES))
+    }
   }
   async function write(chunk: Uint8Array): Promise<void> {
     if (!isKept) return
     // It works in a thread of its own, so it may lag behind a little.
     if (!zstd.write(chunk) && zstd.writableLength > MOST_WAITING_BYTES) await once(zstd, 'drain')
-    if (pendingBytes >= PART_BYTES) await writePart()
+    if (pendingBytes >= (parts === 0 ? HELD_BYTES : PART_BYTES)) await writeParts()
     if (size > limits.bytes) await drop()
   }
   async function drop(): Promise<void> {
@@ -56,12 +60,14 @@ export function createBodyKeeper(opened: OpenRun, storage: Storage, source: Sour
     parts = 0
   }
   async function save(digest: string | undefined, bytes: number): Promise<void> {
+    // There may be some from when they were to be kept.
+    if (limits.count === 0) await storage.keepSnapshot(opened, null, limits)
     if (!isKept) return
     const newest = (await storage.snapshots(source.name)).at(-1)
     if (digest === undefined || newest?.digest === digest) return drop()
     zstd.end()
     await once(zstd, 'end')
-    await writePart()
+    await writeParts()
     const snapshot: SnapshotContent = { digest, charset, bytes }
     await storage.keepSnapshot(opened, snapshot, limits)
   }

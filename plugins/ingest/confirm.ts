@@ -10,12 +10,13 @@ const NothingToConfirm = createError<[string]>('EVT_NOTHING_TO_CONFIRM', '%s', 4
 /** An operator believes what a suspicious run lacked: delists it. */
 export async function confirmSource(source: Source, context: RunContext): Promise<Run> {
   const { storage } = context
-  const { suspicion } = await readKnown(storage, source)
-  if (suspicion === null) {
+  if ((await readKnown(storage, source)).suspicion === null) {
     throw new NothingToConfirm(`The last complete run of ${source.name} is believed: there is nothing to confirm.`)
   }
-  return recordRun(source, 'confirm', context, async ({ opened, counts }): Promise<Ending> => {
-    counts.delisted = await storage.delist(opened, [...Bitmap.decode(suspicion.numbers)])
-    return { outcome: 'complete', suspicion: null }
+  return recordRun(source, 'confirm', context, async ({ opened, known, counts }): Promise<Ending> => {
+    const numbers = known.suspicion === null ? [] : [...Bitmap.decode(known.suspicion.numbers)]
+    counts.delisted = await storage.delist(opened, numbers)
+    // Should the former snapshot come back, a 304 must not stand in its way.
+    return { outcome: 'complete', suspicion: null, state: null }
   })
 }

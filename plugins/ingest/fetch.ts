@@ -5,10 +5,10 @@ import { createBatches } from './batches.ts'
 import { createBodyKeeper } from './body-keeper.ts'
 import { CLOSED, nextCircuit } from './circuit.ts'
 import { createKnownPieces } from './known-pieces.ts'
-import { readKnown, sealState, unsealState } from './known-state.ts'
+import { sealState, unsealState } from './known-state.ts'
 import { type DocumentEnd, readDocument } from './read-document.ts'
 import { type Ending, type OpenedRun, type RunContext, recordRun, wrote } from './record-run.ts'
-import { suspect, timeNow } from './vanish-guard.ts'
+import { describeSuspicion, suspect, timeNow } from './vanish-guard.ts'
 
 /**
  * Reads the source's feed into the storage: all that is new or changed is written, and what a whole snapshot lacks is
@@ -18,10 +18,9 @@ import { suspect, timeNow } from './vanish-guard.ts'
  */
 export async function fetchSource(source: Source, adapter: SourceAdapter, context: RunContext): Promise<Run> {
   const { storage } = context
-  const known = await readKnown(storage, source)
-  const { state, held } = unsealState(known.state, source)
 
-  async function work({ opened, counts, log }: OpenedRun): Promise<Ending> {
+  async function work({ opened, known, counts, log }: OpenedRun): Promise<Ending> {
+    const { state, held } = unsealState(known.state, source)
     const batches = createBatches({ source, opened, counts, storage, held })
     const body = createBodyKeeper(opened, storage, source)
     const isFirst = known.snapshot_at === null
@@ -29,10 +28,12 @@ export async function fetchSource(source: Source, adapter: SourceAdapter, contex
     const options = { ...context, log, counts, state, pieces, keep: body.keep, take: batches.take }
     let end: DocumentEnd
     try {
-      end = await readDocument(source, adapter, options).finally(
+      end = await readDocument(source, adapter, options).catch(async (error) => {
         // What was read before a fault is right, and is kept; only what is missing proves nothing.
-        () => batches.end()
-      )
+        await batches.end({ brokeOff: true })
+        throw error
+      })
+      await batches.end()
       if (end.unchanged) return { outcome: 'unchanged', circuit: CLOSED, suspicion: null }
       if (end.complete === undefined) throw new Error('the adapter ended without saying that the snapshot is complete')
       context.signal.throwIfAborted()
@@ -44,16 +45,12 @@ export async function fetchSource(source: Source, adapter: SourceAdapter, contex
     const missing = await storage.missing(opened, timeNow())
     const suspicion = suspect(opened.id, missing, known.suspicion, source)
     const whole = { readWhole: true, circuit: CLOSED, suspicion }
-    if (suspicion !== null) {
-      const { future_missing, future_listed } = suspicion
-      const detail = `the snapshot lacks ${future_missing} of ${future_listed} events to come; nothing was delisted`
-      return { ...whole, outcome: 'suspicious', reason: 'vanished', detail, ...(wrote(counts) && { state: null }) }
-    }
+    if (suspicion !== null) return { ...whole, ...describeSuspicion(suspicion), ...(wrote(counts) && { state: null }) }
     counts.delisted = await storage.delist(opened, missing.all)
     const outcome = isSame(counts, end.complete.digest, state?.digest) ? 'unchanged' : 'complete'
     return { ...whole, outcome, state: sealState(end.complete, source, [...opened.repeated]) }
   }
-  return recordRun(source, 'fetch', context, work, (failure) => ({
+  return recordRun(source, 'fetch', context, work, (failure, known) => ({
     circuit: nextCircuit(known.circuit, failure, source)
   }))
 }

@@ -5,7 +5,9 @@ import { CLOSED } from './circuit.ts'
 import { CODE_DIGEST } from './code-digest.ts'
 
 /** What is known of a source before a run; a new one has nothing. */
-export async function readKnown(storage: Storage, { name }: Source): Promise<Omit<SourceState, 'source'>> {
+export type Known = Omit<SourceState, 'source'>
+
+export async function readKnown(storage: Storage, { name }: Source): Promise<Known> {
   const known = (await storage.sources()).find(({ source }) => source === name)
   return known ?? { state: null, last_success_at: null, snapshot_at: null, circuit: CLOSED, suspicion: null }
 }

@@ -1,10 +1,12 @@
 import type { OpenRun, RunEnd, Storage } from '../../storage/kit/contract.ts'
-import type { Run, RunCounts, RunKind } from '../../storage/kit/run.ts'
+import type { Reason, Run, RunCounts, RunKind } from '../../storage/kit/run.ts'
 import { NO_COUNTS } from '../../storage/kit/run.ts'
 import type { HttpClient } from '../http.ts'
 import type { JobContext } from '../jobs/kit/contract.ts'
 import type { Source } from '../sources.ts'
+import { type Known, readKnown } from './known-state.ts'
 import { explainFailure, type Failure, HINTS } from './reasons.ts'
+import { stillMissing } from './vanish-guard.ts'
 
 export interface RunContext extends JobContext {
   storage: Storage
@@ -17,13 +19,15 @@ export type Ending = Pick<RunEnd, 'outcome' | 'state' | 'circuit' | 'suspicion' 
 
 export interface OpenedRun {
   opened: OpenRun
+  /** What was known of the source when the run was opened. */
+  known: Known
   /** To be filled in. */
   counts: RunCounts
   log: JobContext['log']
 }
 
 /** What to record besides of a failure. */
-type AfterFailure = (failure: Failure) => Pick<RunEnd, 'circuit'>
+type AfterFailure = (failure: Failure, known: Known) => Pick<RunEnd, 'circuit'>
 
 /** Opens a run, does its work, and records and logs how it ended. Throws only what keeps it from being recorded. */
 export async function recordRun(
@@ -38,12 +42,19 @@ export async function recordRun(
   const log = context.log.child({ source: source.name, run: opened.id })
   const counts: RunCounts = { ...NO_COUNTS }
   let end: Omit<RunEnd, 'counts'>
+  let known: Known | undefined
   try {
-    end = { reason: null, detail: null, ...(await work({ opened, counts, log })) }
+    // Not before it is open: that forgets what a run that was killed has made wrong.
+    known = await readKnown(context.storage, source)
+    end = { reason: null, detail: null, ...(await work({ opened, known, counts, log })) }
   } catch (error) {
     const failure = explainFailure(error, context.signal)
     if (failure.reason === 'internal') log.error({ err: error }, 'a fault in the adapter or the pipeline')
-    end = endOfFailure(failure, counts, afterFailure)
+    end = endOfFailure(failure, counts, known && afterFailure?.(failure, known))
+  }
+  // What has been seen again is not missing, whatever became of the run; unless it was seen in an old snapshot.
+  if (known?.suspicion && end.suspicion === undefined && kind !== 'reparse') {
+    end.suspicion = stillMissing(known.suspicion, opened.met)
   }
   counts.duration = Math.round(performance.now() - started)
   const run = await context.storage.closeRun(opened, { ...end, counts })
@@ -56,16 +67,18 @@ export function wrote({ created, updated, restored, delisted, duplicates }: RunC
   return created + updated + restored + delisted + duplicates > 0
 }
 
+/** After these nobody knows how much of the last write was done. */
+const UNCERTAIN: Reason[] = ['storage', 'lease_lost', 'internal']
+
 function endOfFailure(
-  { reason, detail, ...about }: Failure,
+  { reason, detail }: Failure,
   counts: RunCounts,
-  afterFailure: AfterFailure | undefined
+  more: Pick<RunEnd, 'circuit'> | undefined
 ): Omit<RunEnd, 'counts'> {
   // The storage no longer has what the kept state belongs to.
-  const forget = wrote(counts) ? { state: null } : {}
+  const forget = wrote(counts) || UNCERTAIN.includes(reason) ? { state: null } : {}
   if (reason === 'aborted' || reason === 'lease_lost') return { outcome: 'aborted', reason, detail, ...forget }
-  const outcome = counts.seen > 0 ? 'partial' : 'failed'
-  return { outcome, reason, detail, ...forget, ...afterFailure?.({ reason, detail, ...about }) }
+  return { outcome: counts.seen > 0 ? 'partial' : 'failed', reason, detail, ...forget, ...more }
 }
 
 function logEnd({ kind, source, outcome, reason, detail, counts }: Run, log: JobContext['log']): void {

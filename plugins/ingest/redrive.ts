@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SourceAdapter, SourceItem } from '../../adapters/kit/contract.ts'
 import { FeedError } from '../../adapters/kit/errors.ts'
 import type { Position, WriteCounts } from '../../storage/kit/contract.ts'
@@ -7,7 +8,7 @@ import type { Run } from '../../storage/kit/run.ts'
 import { NO_COUNTS } from '../../storage/kit/run.ts'
 import type { Source } from '../sources.ts'
 import { checkRecord } from './check.ts'
-import { readKnown } from './known-state.ts'
+import { hasNewer } from './newer.ts'
 import { readDocument } from './read-document.ts'
 import { type Ending, type RunContext, recordRun, wrote } from './record-run.ts'
 
@@ -19,9 +20,8 @@ const PAGE = 100
  */
 export async function redriveSource(source: Source, adapter: SourceAdapter, context: RunContext): Promise<Run> {
   const { storage, signal } = context
-  const { snapshot_at } = await readKnown(storage, source)
 
-  return recordRun(source, 'redrive', context, async ({ opened, counts, log }): Promise<Ending> => {
+  return recordRun(source, 'redrive', context, async ({ opened, known, counts, log }): Promise<Ending> => {
     /** undefined where it is a reject still. */
     async function readAgain(reject: Reject): Promise<EventContent | undefined> {
       const items: SourceItem[] = []
@@ -31,10 +31,12 @@ export async function redriveSource(source: Source, adapter: SourceAdapter, cont
         const take = (item: SourceItem) => void items.push(item)
         await readDocument(source, adapter, { ...context, log, counts: { ...NO_COUNTS }, replay, take })
       } catch (error) {
-        if (!(error instanceof FeedError)) throw error
+        signal.throwIfAborted()
+        // It costs this one alone.
+        if (!(error instanceof FeedError)) log.error({ err: error, reject: reject.id }, 'a fault in the adapter')
       }
       const [item] = items
-      return items.length === 1 && item!.record !== undefined ? checkRecord(item!.record, source).event : undefined
+      return items.length === 1 && item!.record ? checkRecord(item!.record, source).event : undefined
     }
     async function write(events: EventContent[], listed: boolean): Promise<void> {
       if (events.length === 0) return
@@ -51,6 +53,8 @@ export async function redriveSource(source: Source, adapter: SourceAdapter, cont
       const inFeed: EventContent[] = []
       const gone: EventContent[] = []
       for (const reject of page.items) {
+        // Others want to be answered meanwhile.
+        await nextTurn()
         signal.throwIfAborted()
         counts.seen++
         const event = await readAgain(reject)
@@ -61,7 +65,8 @@ export async function redriveSource(source: Source, adapter: SourceAdapter, cont
         passed.push(reject.id)
         if (tried.has(event.id)) continue
         tried.add(event.id)
-        if (reject.last_seen_at >= (snapshot_at ?? '')) inFeed.push(event)
+        const isInFeed = reject.last_seen_at >= (known.snapshot_at ?? '')
+        if (isInFeed && !(await hasNewer(storage, event.id, reject.last_seen_at, opened.started_at))) inFeed.push(event)
         else if ((await storage.get(event.id)) === null) gone.push(event)
       }
       await write(inFeed, true)

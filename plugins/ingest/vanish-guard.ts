@@ -29,6 +29,22 @@ export function suspect(
   }
 }
 
+/** How a run ends that is not believed. */
+export function describeSuspicion({ future_missing, future_listed }: Suspicion) {
+  const detail = `the snapshot lacks ${future_missing} of ${future_listed} events to come; nothing was delisted`
+  return { outcome: 'suspicious', reason: 'vanished', detail } as const
+}
+
+/** What is left of a suspicion after a run that met some of the missing ones; null where it met all of them. */
+export function stillMissing(suspicion: Suspicion, met: Bitmap): Suspicion | null {
+  const left = new Bitmap()
+  for (const number of Bitmap.decode(suspicion.numbers)) if (!met.has(number)) left.add(number)
+  if (left.size === suspicion.missing) return suspicion
+  if (left.size === 0) return null
+  const future_missing = Math.min(suspicion.future_missing, left.size)
+  return { ...suspicion, missing: left.size, future_missing, numbers: left.encode() }
+}
+
 /** As `Storage.missing` takes it. */
 export function timeNow(): string {
   return `${new Date().toISOString().slice(0, 19)}Z`

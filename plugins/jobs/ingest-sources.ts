@@ -12,8 +12,10 @@ export default defineJob((app) =>
       timeoutMs: source.timeout * 1000,
       notBefore: async () => {
         const known = (await app.storage.sources()).find((one) => one.source === source.name)
-        const retryAt = known?.circuit.retry_at ?? null
-        return retryAt === null ? null : new Date(retryAt)
+        const retryAt = Date.parse(known?.circuit.retry_at ?? '')
+        // Further away than any can be, it was set while a clock was wrong.
+        const most = Math.max(source.backoff_cap, source.retry_after_cap) * 1000
+        return Number.isNaN(retryAt) || retryAt - Date.now() > most ? null : new Date(retryAt)
       },
       run: async (context) => {
         await app.ingest.fetch(source, context)

@@ -82,7 +82,7 @@ export interface Storage {
   writeBody(run: OpenRun, part: number, data: Uint8Array): Promise<void>
   /**
    * Keeps the parts as the source's newest snapshot, in place of the oldest ones beyond `keep`: so many, and so many bytes
-   * as they are stored. Without a snapshot, or where it alone has more bytes, none is replaced and the parts are deleted.
+   * as they are stored. Without a snapshot, or where it alone has more bytes, its parts are deleted instead.
    */
   keepSnapshot(run: OpenRun, snapshot: SnapshotContent | null, keep: { count: number; bytes: number }): Promise<void>
   /** Oldest first. */
@@ -141,7 +141,7 @@ export interface OpenRun {
    * many as are listed: none is missing.
    */
   met: Bitmap
-  /** Ids of events that were written again after this run had met them, the first 1000: `noteRepeated`. */
+  /** Ids of events that were written again after this run had met them, the first 10 000: `noteRepeated`. */
   repeated: Set<string>
 }
 

@@ -15,7 +15,7 @@ export function newRun(source: string, lease: Lease, kind: RunKind): OpenRun {
   }
 }
 
-const MOST_REPEATED = 1000
+const MOST_REPEATED = 10_000
 
 export function noteRepeated({ repeated }: OpenRun, id: string): void {
   if (repeated.size < MOST_REPEATED) repeated.add(id)

@@ -20,18 +20,16 @@ export function createSnapshots({ bodies, sources, attempt, fenced }: Database):
         const { id: run_id, source } = run
         const { name, token } = run.lease
         const drop = (ids: string[]) => bodies.deleteMany({ source, run_id: { $in: ids } })
-        if (snapshot === null) {
-          await drop([run_id])
-          return
-        }
         const parts = await bodies.find({ source, run_id }, { ...READ, projection: { size: 1 } }).toArray()
         const size = parts.reduce((sum, part) => sum + part.size, 0)
-        const mine = { run_id, ...snapshot, size, kept_at: new Date().toISOString() }
-        const known = [...((await sources.findOne({ _id: source }, READ))?.snapshots ?? []), mine]
-        const kept = size > keep.bytes ? known.slice(0, -1) : known.slice(firstKept(known, keep))
+        const isKept = snapshot !== null && size <= keep.bytes
+        const mine = isKept ? [{ run_id, ...snapshot, size, kept_at: new Date().toISOString() }] : []
+        const known = [...((await sources.findOne({ _id: source }, READ))?.snapshots ?? []), ...mine]
+        const kept = known.slice(firstKept(known, keep))
         const { matchedCount } = await sources.updateOne({ _id: source, token }, { $set: { snapshots: kept } })
         if (matchedCount === 0) throw new LeaseLost(name)
-        await drop(known.filter((one) => !kept.includes(one)).map((one) => one.run_id))
+        const gone = known.filter((one) => !kept.includes(one)).map((one) => one.run_id)
+        await drop(isKept ? gone : [...gone, run_id])
       }),
 
     snapshots: (source) => attempt(async () => (await sources.findOne({ _id: source }, READ))?.snapshots ?? []),

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { EventPage, Missing, PageRequest, Storage, WriteOptions } from '../kit/contract.ts'
 import { type EncodedContent, type EventLife, encodeContent, keepLast, nextLife } from '../kit/encode.ts'
 import type { Event } from '../kit/event.ts'
@@ -138,6 +139,8 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
     async delist(opened, numbers) {
       let delisted = 0
       for (let i = 0; i < numbers.length; i += DELIST_BATCH) {
+        // Others want to be answered meanwhile.
+        await nextTurn()
         const batch = numbers.slice(i, i + DELIST_BATCH).filter((seq) => !opened.met.has(seq))
         delisted += await fenced(opened, () => {
           const source = sourceNumber(opened.source)

@@ -19,20 +19,21 @@ export function createSnapshots({ get, all, run, attempt, fenced }: Database): S
 
     keepSnapshot: (opened, snapshot, keep) =>
       fenced(opened, () => {
-        if (snapshot === null) return drop(opened.id)
         const { n } = get('select coalesce(sum(length(data)), 0) as n from bodies where run_id = ?', opened.id)!
-        if ((n as number) > keep.bytes) return drop(opened.id)
-        run(
-          'insert into snapshots values (?, ?, ?, ?, ?, ?, ?, ?)',
-          opened.id,
-          opened.source,
-          opened.lease.token,
-          snapshot.digest,
-          snapshot.charset,
-          snapshot.bytes,
-          n as number,
-          new Date().toISOString()
-        )
+        if (snapshot === null || (n as number) > keep.bytes) drop(opened.id)
+        else {
+          run(
+            'insert into snapshots values (?, ?, ?, ?, ?, ?, ?, ?)',
+            opened.id,
+            opened.source,
+            opened.lease.token,
+            snapshot.digest,
+            snapshot.charset,
+            snapshot.bytes,
+            n as number,
+            new Date().toISOString()
+          )
+        }
         const kept = all(`select run_id, size from snapshots where source = ? order by ${NEWEST}`, opened.source)
         let bytes = 0
         kept.forEach(({ run_id, size }, i) => {

@@ -3,6 +3,7 @@ import type { SourceAdapter } from '../../../adapters/kit/contract.ts'
 import { createRandom, type Random } from '../../../bench/kit/random.ts'
 import { isFull, recordHazard } from '../../hazards/record.ts'
 import { createApp, type TestApp } from '../../helper.ts'
+import { event, list } from '../../make-feed.ts'
 import { type Provider, startProvider } from '../../provider.ts'
 import { DRIVERS, whyNot } from '../../storage/fixtures.ts'
 
@@ -140,6 +141,34 @@ describe('what is known word for word', () => {
           await service.close()
           await provider.close()
         }
+      })
+
+      const base = (title: string) => event(1).replace('Event 1', title)
+      const titles = async () => (await service.events()).map((one) => one.title)
+
+      it('is what the last of several said, not the first', async () => {
+        // With a tab there it is not cut out of the document.
+        provider.serve(list(base('first'), base('last').replace('<base_event ', '<base_event\t')))
+        await service.ingest('demo')
+        expect(await titles()).toEqual(['last'])
+        provider.serve(list(base('first')))
+        await service.ingest('demo')
+        expect(await titles()).toEqual(['first'])
+      })
+
+      it('is read where the same event stood before it in another form', async () => {
+        provider.serve(list(base('known')))
+        await service.ingest('demo')
+        provider.serve(list(base('before').replace('event_id="1"', "event_id='1'"), base('known')))
+        await service.ingest('demo')
+        expect(await titles()).toEqual(['known'])
+      })
+
+      it('is nothing in a document of another dialect', async () => {
+        provider.serve(list(base('known')))
+        await service.ingest('demo')
+        provider.serve(`<planList><output>${base('known')}</output></planList>`)
+        expect(await service.ingest('demo')).toMatchObject({ outcome: 'complete', counts: { seen: 0, delisted: 1 } })
       })
 
       it('costs no change, and is read again after the settings changed', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { SourceAdapter } from '../../../adapters/kit/contract.ts'
+import type { EventRecord, SourceAdapter } from '../../../adapters/kit/contract.ts'
 import { createApp, type TestApp } from '../../helper.ts'
 import { event, list } from '../../make-feed.ts'
 import { type Provider, startProvider } from '../../provider.ts'
@@ -21,23 +21,24 @@ for (const driver of DRIVERS.keys()) {
       await service.close()
       await provider.close()
     })
-    /** A parser that gets titles wrong: empty where they say "lost", else in capitals. */
-    function breakParser() {
-      const broken: SourceAdapter = {
+    function change(alter: (record: EventRecord) => void) {
+      const changed: SourceAdapter = {
         ...sound,
         async *read(context) {
           for await (const items of sound.read(context)) {
-            for (const { record } of [items].flat()) {
-              if (record === undefined) continue
-              const { title = '' } = record
-              record.title = title.includes('lost') ? '' : title.toUpperCase()
-            }
+            for (const { record } of [items].flat()) if (record !== undefined) alter(record)
             yield items
           }
         }
       }
-      service.app.adapters.set('provider-xml', broken)
+      service.app.adapters.set('provider-xml', changed)
     }
+    /** A parser that gets titles wrong: empty where they say "lost", else in capitals. */
+    const breakParser = () =>
+      change((record) => {
+        const { title = '' } = record
+        record.title = title.includes('lost') ? '' : title.toUpperCase()
+      })
     const mendParser = () => service.app.adapters.set('provider-xml', sound)
     async function ingest(document: string) {
       provider.serve(document)
@@ -125,8 +126,6 @@ for (const driver of DRIVERS.keys()) {
         Object.assign(source(), { keep_snapshots: 0 })
         await ingest(list(event(2).replace('Event 2', 'Newer'), event(3)))
         await reparse()
-        expect(await summary()).toEqual({ 1: 'Event 1, delisted', 2: 'Event 2, listed', 3: 'Event 3, listed' })
-        expect(await service.ingest('demo')).toMatchObject({ outcome: 'complete', counts: { updated: 1, delisted: 0 } })
         expect(await summary()).toEqual({ 1: 'Event 1, delisted', 2: 'Newer, listed', 3: 'Event 3, listed' })
       })
 
@@ -138,6 +137,77 @@ for (const driver of DRIVERS.keys()) {
         const listed = (await service.events()).filter((one) => one.status === 'listed')
         expect(listed).toHaveLength(21)
         expect((await service.get('/v1/api/sources/demo')).body.suspicion).not.toBeNull()
+      })
+
+      it('go over nothing that came after them', async () => {
+        await start()
+        await ingest(list(event(1), event(2)))
+        await ingest(list(event(1).replace('Event 1', 'newer')).slice(0, -12))
+        await reparse()
+        expect(await summary()).toEqual({ 1: 'newer, listed', 2: 'Event 2, listed' })
+      })
+
+      it('are read again by the next fetch when reading them is broken off', async () => {
+        await start()
+        const honest = (etag: string, document: string) =>
+          provider.play(({ headers }) =>
+            headers['if-none-match'] === etag
+              ? { status: 304, headers: { etag } }
+              : { headers: { etag }, body: document }
+          )
+        breakParser()
+        honest('"a"', list(event(1)))
+        await service.ingest('demo')
+        honest('"b"', list(event(1).replace('Event', 'Newer')))
+        await service.ingest('demo')
+        mendParser()
+        const { storage } = service.app
+        const { closeRun } = storage
+        storage.closeRun = () => Promise.reject(new Error('killed'))
+        await expect(reparse()).rejects.toThrow('killed')
+        storage.closeRun = closeRun
+        await service.ingest('demo')
+        expect(provider.requests.at(-1)!.headers['if-none-match']).toBeUndefined()
+      })
+
+      it('that have other identities now are not believed at once', async () => {
+        await start()
+        await ingest(list(...Array.from({ length: 20 }, (_, i) => event(i))))
+        change((record) => {
+          record.event_id = `new-${record.event_id}`
+        })
+        expect((await reparse())[0]).toMatchObject({
+          outcome: 'suspicious',
+          reason: 'vanished',
+          counts: { created: 20 }
+        })
+        expect((await service.get('/v1/api/sources/demo')).body.suspicion).toMatchObject({ missing: 20 })
+      })
+
+      it('go when there are to be none any more', async () => {
+        await start()
+        await ingest(list(event(1)))
+        source().keep_snapshots = 0
+        await ingest(list(event(2)))
+        expect(await service.app.storage.snapshots('demo')).toEqual([])
+      })
+
+      it('are read in the encoding that they came in', async () => {
+        await start()
+        const latin = Buffer.from(list(event(1)).replace('Event', 'Año'), 'latin1')
+        provider.serve({ body: latin, headers: { 'content-type': 'application/xml; charset=iso-8859-1' } })
+        await service.ingest('demo')
+        const utf16 = Buffer.concat([
+          Buffer.from([0xff, 0xfe]),
+          Buffer.from(list(event(2)).replace('Event', 'Ağ'), 'utf16le')
+        ])
+        provider.serve({ body: utf16, gzip: true })
+        await service.ingest('demo')
+        expect((await reparse()).map(({ outcome, counts }) => [outcome, counts.unchanged])).toEqual([
+          ['complete', 1],
+          ['complete', 1]
+        ])
+        expect(await summary()).toEqual({ 1: 'Año 1, delisted', 2: 'Ağ 2, listed' })
       })
     })
 
@@ -191,6 +261,59 @@ for (const driver of DRIVERS.keys()) {
         expect((await redrive()).body).toMatchObject({ counts: { seen: 3, created: 1, updated: 0, rejected: 0 } })
         expect(await rejects()).toEqual([])
         expect(await summary()).toMatchObject({ 1: 'lost at last, listed' })
+      })
+
+      it('of an event that a later run brought, even one that broke off, do not undo it', async () => {
+        await start()
+        breakParser()
+        await ingest(list(event(1).replace('Event 1', 'lost')))
+        mendParser()
+        await ingest(list(event(1).replace('Event 1', 'Newer')).slice(0, -12))
+        await redrive()
+        expect(await summary()).toEqual({ 1: 'Newer, listed' })
+      })
+
+      it('are not seen again by a reparse: what is gone stays gone', async () => {
+        await start()
+        breakParser()
+        await ingest(list(event(1).replace('Event 1', 'lost'), event(2).replace('Event 2', 'lost too'), event(3)))
+        await ingest(list(event(1).replace('Event 1', 'Newer'), event(3)))
+        await reparse()
+        expect((await rejects()).map((one) => one.count)).toEqual([1, 1])
+        mendParser()
+        await redrive()
+        expect(await summary()).toEqual({ 1: 'NEWER, listed', 2: 'lost too, delisted', 3: 'EVENT 3, listed' })
+      })
+
+      it('that the adapter fails at leave the others alone', async () => {
+        await start()
+        change((record) => {
+          record.sold_out = '?'
+        })
+        await ingest(list(event(1), event(2), event(3)))
+        change((record) => {
+          if (record.event_id === '2') throw new TypeError('a fault')
+        })
+        expect((await redrive()).body).toMatchObject({ outcome: 'complete', counts: { created: 2, rejected: 1 } })
+        expect(await summary()).toEqual({ 1: 'Event 1, listed', 3: 'Event 3, listed' })
+      })
+
+      it('that are long come on shorter pages', async () => {
+        await start()
+        const long = `<!--${'x'.repeat(60_000)}-->`
+        const many = Array.from({ length: 100 }, (_, i) =>
+          event(i, { sold_out: '?' }).replace('</event>', `${long}</event>`)
+        )
+        await ingest(list(...many))
+        let url: string | undefined = '/v1/api/sources/demo/rejects?limit=1000'
+        const seen = new Set<unknown>()
+        while (url !== undefined) {
+          const { body, headers }: Awaited<ReturnType<TestApp['get']>> = await service.get(url)
+          expect(JSON.stringify(body.data).length).toBeLessThan(4_000_000)
+          for (const { id } of body.data) seen.add(id)
+          url = /<(.*)>; rel="next"/.exec(String(headers.link))?.[1]
+        }
+        expect(seen.size).toBe(100)
       })
 
       it('of an event that a later snapshot brought do not undo it', async () => {

@@ -43,5 +43,15 @@ for (const driver of DRIVERS.keys()) {
       }
       expect((await service.get('/v1/api/events')).body.meta.revision).toBe(revision)
     })
+
+    it('is not as the first one says when a run broke off before the last', async () => {
+      const many = Array.from({ length: 1200 }, (_, i) => event(i + 10))
+      const document = list(event(1), ...many, event(1).replace('Event 1', 'Last'))
+      provider.serve(document)
+      await service.ingest('demo')
+      provider.serve(document.slice(0, document.length >> 1))
+      expect(await service.ingest('demo')).toMatchObject({ outcome: 'partial' })
+      expect(await title()).toBe('Last')
+    })
   })
 }

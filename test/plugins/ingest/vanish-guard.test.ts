@@ -121,6 +121,42 @@ for (const driver of DRIVERS.keys()) {
       expect(await ingest(feedOf([]))).toMatchObject({ outcome: 'complete', counts: { delisted: 20 } })
     })
 
+    /** Answers 304 to whoever has this document. */
+    function honest(document: string) {
+      const etag = `"${document.length}"`
+      provider.play(({ headers }) =>
+        headers['if-none-match'] === etag ? { status: 304, headers: { etag } } : { headers: { etag }, body: document }
+      )
+    }
+
+    it('that was confirmed can be followed by the former one, which is then read', async () => {
+      await start()
+      honest(feedOf(range(0, 20)))
+      await service.ingest('demo')
+      honest(feedOf(range(0, 8)))
+      expect(await service.ingest('demo')).toMatchObject({ outcome: 'suspicious' })
+      await service.post('/v1/api/sources/demo/confirm')
+      honest(feedOf(range(0, 20)))
+      expect(await service.ingest('demo')).toMatchObject({ outcome: 'complete', counts: { restored: 12 } })
+      expect(await listed()).toBe(20)
+    })
+
+    it('has nothing to do with events that were seen since, even by a run that broke off', async () => {
+      await start()
+      await ingest(feedOf(range(0, 30)))
+      await ingest(feedOf(range(0, 8)))
+      const half = feedOf(range(0, 20))
+      expect(await ingest(half.slice(0, -12))).toMatchObject({ outcome: 'partial', counts: { seen: 20 } })
+      expect(await suspicion()).toMatchObject({ missing: 10, future_missing: 10 })
+      expect(await ingest(feedOf(range(0, 8)))).toMatchObject({ outcome: 'suspicious', counts: { delisted: 0 } })
+      await ingest(half.slice(0, -12))
+      expect((await service.post('/v1/api/sources/demo/confirm')).body).toMatchObject({ counts: { delisted: 10 } })
+      expect(await listed()).toBe(20)
+      await ingest(feedOf(range(0, 8)))
+      await ingest(half.slice(0, -12))
+      expect(await suspicion()).toBeNull()
+    })
+
     it('is believed when an operator confirms, once', async () => {
       await start()
       await ingest(feedOf(range(0, 20)))
