@@ -58,7 +58,7 @@ export async function recordRun(
   }
   counts.duration = Math.round(performance.now() - started)
   const run = await context.storage.closeRun(opened, { ...end, counts })
-  logEnd(run, log)
+  logEnd(run, end.circuit?.retry_at ?? null, log)
   return run
 }
 
@@ -81,8 +81,14 @@ function endOfFailure(
   return { outcome: counts.seen > 0 ? 'partial' : 'failed', reason, detail, ...forget, ...more }
 }
 
-function logEnd({ kind, source, outcome, reason, detail, counts }: Run, log: JobContext['log']): void {
+function logEnd(run: Run, retry_at: string | null, log: JobContext['log']): void {
+  const { kind, source, outcome, reason, detail, counts } = run
   const rejects = counts.rejected === 0 ? '' : `, with ${counts.rejected} rejects: /v1/api/sources/${source}/rejects`
   if (reason === null) log.info({ kind, outcome, counts }, `the run succeeded${rejects}`)
-  else log.warn({ kind, outcome, reason, counts, hint: HINTS[reason] }, `the run did not succeed: ${detail}`)
+  else {
+    const isSlow = reason === 'timeout' && kind !== 'fetch'
+    const hint = isSlow ? 'what was done stays done: start it again, and it goes on' : HINTS[reason]
+    const retry = retry_at === null ? {} : { retry_at }
+    log.warn({ kind, outcome, reason, counts, hint, ...retry }, `the run did not succeed: ${detail}`)
+  }
 }
