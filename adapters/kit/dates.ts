@@ -2,21 +2,44 @@ const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 /** Whether it is `YYYY-MM-DD` and stands in the calendar, from year 1 to 9999. */
 export function isDate(text: string): boolean {
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false
-  const year = Number(text.slice(0, 4))
-  const month = Number(text.slice(5, 7))
-  const leapDay = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 1 : 0
-  const days = (DAYS[month - 1] ?? 0) + leapDay
-  const day = Number(text.slice(8, 10))
-  return year >= 1 && day >= 1 && day <= days
+  return text.length === 10 && isDay(text)
 }
 
 /** Whether it is `YYYY-MM-DDTHH:MM:SS`, a wall-clock time of a day that stands in the calendar. */
 export function isLocalDateTime(text: string): boolean {
-  return /^.{10}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d$/.test(text) && isDate(text.slice(0, 10))
+  return (
+    text.length === 19 &&
+    isDay(text) &&
+    text[10] === 'T' &&
+    text[13] === ':' &&
+    text[16] === ':' &&
+    isBetween(digits(text, 11), 0, 23) &&
+    isBetween(digits(text, 14), 0, 59) &&
+    isBetween(digits(text, 17), 0, 59)
+  )
 }
 
-const DAY_MS = 86_400_000
+function isDay(text: string): boolean {
+  if (text[4] !== '-' || text[7] !== '-') return false
+  const year = digits(text, 0) * 100 + digits(text, 2)
+  const month = digits(text, 5)
+  const leapDay = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 1 : 0
+  return isBetween(year, 1, 9999) && isBetween(digits(text, 8), 1, (DAYS[month - 1] ?? 0) + leapDay)
+}
+
+/** Two of them as a number; NaN where they are not. A feed has so many dates that it shows. */
+function digits(text: string, at: number): number {
+  const tens = text.charCodeAt(at) - 48
+  const ones = text.charCodeAt(at + 1) - 48
+  return isBetween(tens, 0, 9) && isBetween(ones, 0, 9) ? tens * 10 + ones : Number.NaN
+}
+
+function isBetween(n: number, least: number, most: number): boolean {
+  return n >= least && n <= most
+}
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
 /**
  * The instant of a wall-clock time, as `YYYY-MM-DDTHH:MM:SSZ`. One that a zone skips when its clocks go forward counts
@@ -25,24 +48,34 @@ const DAY_MS = 86_400_000
  */
 export function toInstant(local: string, zone: string): string | null {
   if (zone === 'UTC') return `${local}Z`
+  const offset = offsetOfDay(local.slice(0, 10), zone)
+  // Most are the same day by whole hours.
+  const hour = offset === null ? -1 : digits(local, 11) - offset / HOUR_MS
+  if (isBetween(hour, 0, 23) && Number.isInteger(hour)) {
+    return `${local.slice(0, 11)}${hour < 10 ? '0' : ''}${hour}${local.slice(13)}Z`
+  }
   const wall = Date.parse(`${local}Z`)
-  const instant = new Date(wall - (offsetOfDay(local.slice(0, 10), zone) ?? offsetOfWall(wall, zone))).toISOString()
+  const instant = new Date(wall - (offset ?? offsetOfWall(wall, zone))).toISOString()
   return instant.length === 24 && instant > '0001' ? `${instant.slice(0, 19)}Z` : null
 }
 
 /** By zone and day: milliseconds that its clocks are ahead all day and around it, or null where they change. */
-const offsets = new Map<string, number | null>()
+const offsets = new Map<string, Map<string, number | null>>()
 const MOST_DAYS = 50_000
 
 function offsetOfDay(date: string, zone: string): number | null {
-  const key = zone + date
-  let offset = offsets.get(key)
+  let days = offsets.get(zone)
+  if (days === undefined) {
+    days = new Map()
+    offsets.set(zone, days)
+  }
+  let offset = days.get(date)
   if (offset === undefined) {
     const noon = Date.parse(`${date}T12:00:00Z`)
     const before = offsetAt(noon - 2 * DAY_MS, zone)
     offset = before === offsetAt(noon + 2 * DAY_MS, zone) ? before : null
-    if (offsets.size >= MOST_DAYS) offsets.clear()
-    offsets.set(key, offset)
+    if (days.size >= MOST_DAYS) days.clear()
+    days.set(date, offset)
   }
   return offset
 }
@@ -73,9 +106,9 @@ function offsetAt(utc: number, zone: string): number {
     })
     formats.set(zone, format)
   }
-  const parts = Object.fromEntries(format.formatToParts(utc).map(({ type, value }) => [type, Number(value)]))
+  const [month, day, year, hour, minute, second] = format.format(utc).split(/\D+/).map(Number)
   const wall = new Date(0)
-  wall.setUTCFullYear(parts.year!, parts.month! - 1, parts.day)
-  wall.setUTCHours(parts.hour!, parts.minute, parts.second)
+  wall.setUTCFullYear(year!, month! - 1, day)
+  wall.setUTCHours(hour!, minute, second)
   return wall.getTime() - Math.floor(utc / 1000) * 1000
 }

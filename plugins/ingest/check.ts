@@ -18,7 +18,9 @@ export function checkRecord(record: EventRecord, settings: { name: string; timez
   return isSound(given) ? toEvent(given, settings) : { reason: explainUnsound(given) }
 }
 
-const NAMESPACE = Buffer.from('5f3c1d5e8c1b4b0e9a6d2f7c4e8b1a90', 'hex')
+/** Room for the namespace, and for a name of the longest ids after it. */
+const scratch = Buffer.alloc(16 + 4096)
+scratch.write('5f3c1d5e8c1b4b0e9a6d2f7c4e8b1a90', 'hex')
 
 /**
  * UUIDv5 of the identity, in a namespace of this service.
@@ -29,8 +31,8 @@ export function eventId(
   { base_event_id, event_id }: Pick<EventRecord, 'base_event_id' | 'event_id'>
 ): string | null {
   if (!isId(base_event_id) || !isId(event_id)) return null
-  const name = Buffer.from(JSON.stringify([source, base_event_id, event_id]))
-  const hex = hash('sha1', Buffer.concat([NAMESPACE, name]), 'hex')
+  const length = scratch.write(JSON.stringify([source, base_event_id, event_id]), 16)
+  const hex = hash('sha1', scratch.subarray(0, 16 + length), 'hex')
   const variant = ((Number.parseInt(hex[16]!, 16) & 3) | 8).toString(16)
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { KnownPieces } from '../../adapters/kit/contract.ts'
+import type { CutPiece, KnownPieces } from '../../adapters/kit/contract.ts'
 import type { OpenRun, Piece, Storage } from '../../storage/kit/contract.ts'
 import type { RunCounts } from '../../storage/kit/run.ts'
 import type { Source } from '../sources.ts'
@@ -30,19 +30,21 @@ export function createKnownPieces({
   isWaiting
 }: KnownPiecesOptions): KnownPieces {
   const settings = settingsDigest(source)
+  const digest = ({ text, events }: CutPiece) => `${hash('sha256', settings + text, 'base64url')}/${events.length}`
 
   return {
     async find(cut) {
+      if (isFirst) return cut.map((piece) => ({ digest: digest(piece), numbers: null }))
       const times = new Map<string | null, number>()
-      const pieces = cut.map(({ text, events }) => {
-        const ids = events.map((event) => eventId(source.name, event))
+      const pieces = cut.map((piece) => {
+        const ids = piece.events.map((event) => eventId(source.name, event))
         for (const id of ids) times.set(id, (times.get(id) ?? 0) + 1)
-        return { digest: `${hash('sha256', settings + text, 'base64url')}/${events.length}`, ids }
+        return { digest: digest(piece), ids }
       })
       // Of an event that stands in several of them the last one counts, so they are read, in their order.
       const isAlone = (id: string | null) => id !== null && times.get(id) === 1 && !isWaiting(id)
       const isKnowable = (piece: { ids: (string | null)[] }): piece is Piece =>
-        !isFirst && piece.ids.length > 0 && piece.ids.every(isAlone)
+        piece.ids.length > 0 && piece.ids.every(isAlone)
       const knowable = pieces.filter(isKnowable)
       const numbers = knowable.length === 0 ? [] : await storage.findPieces(opened, knowable)
       const found = new Map(knowable.map((piece, i) => [piece as object, numbers[i]!]))
