@@ -33,10 +33,10 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
     })
   }
 
-  function insert(encoded: EncodedContent, source: number, writing: Writing): number {
+  function insert(id: Uint8Array, encoded: EncodedContent, source: number, writing: Writing): number {
     const result = run(
-      `insert into events (id, source, piece, ${COLUMNS.join(', ')}) values (?, ?, ?, ${COLUMNS.map(() => '?').join(', ')})`,
-      toBlob(encoded.content.id),
+      INSERT,
+      id,
       source,
       writing.pieces.get(encoded.content.id) ?? null,
       ...columnValues(encoded, nextLife(encoded.content, undefined, writing))
@@ -47,7 +47,7 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
   function update(seq: number, encoded: EncodedContent, writing: Writing): void {
     const before = JSON.parse(get('select json from events where seq = ?', seq)!.json as string) as Event
     run(
-      `update events set piece = ?, ${COLUMNS.map((name) => `${name} = ?`).join(', ')} where seq = ?`,
+      UPDATE,
       writing.pieces.get(encoded.content.id) ?? null,
       ...columnValues(encoded, nextLife(encoded.content, before, writing)),
       seq
@@ -73,9 +73,10 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
         let changes = 0
         for (const event of unique) {
           const encoded = encodeContent(event)
-          const known = get('select seq, fingerprint, piece, listed from events where id = ?', toBlob(event.id))
+          const id = toBlob(event.id)
+          const known = get('select seq, fingerprint, piece, listed from events where id = ?', id)
           if (known === undefined) {
-            const seq = insert(encoded, source, writing)
+            const seq = insert(id, encoded, source, writing)
             if (listed) opened.met.add(seq)
             counts.created++
             changes++
@@ -182,10 +183,14 @@ const COLUMNS = [
   'json'
 ] as const
 
+const INSERT = `insert into events (id, source, piece, ${COLUMNS.join(', ')})
+  values (?, ?, ?, ${COLUMNS.map(() => '?').join(', ')})`
+const UPDATE = `update events set piece = ?, ${COLUMNS.map((name) => `${name} = ?`).join(', ')} where seq = ?`
+
 /** In the order of COLUMNS. */
 function columnValues({ content, json, fingerprint }: EncodedContent, life: EventLife): (number | string)[] {
   const starts = toSeconds(content.starts_at)
-  const localStart = toSeconds(`${content.start_date}Z`)
+  const localStart = toSeconds(content.start_date)
   return [
     life.status === 'listed' ? 1 : 0,
     life.ever_online ? 1 : 0,
@@ -193,7 +198,7 @@ function columnValues({ content, json, fingerprint }: EncodedContent, life: Even
     starts,
     content.ends_at === null ? starts : toSeconds(content.ends_at),
     localStart,
-    content.end_date === null ? localStart : toSeconds(`${content.end_date}Z`),
+    content.end_date === null ? localStart : toSeconds(content.end_date),
     fingerprint,
     `${json.slice(0, -1)},${JSON.stringify(life).slice(1)}`
   ]

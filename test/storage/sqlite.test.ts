@@ -232,3 +232,16 @@ describe('the SQLite file', () => {
     await store.close()
   })
 })
+
+it('SQLite keeps times as Date has them', () => {
+  const first = Date.parse('0001-01-01T00:00:00Z') / 1000
+  const last = Date.parse('9999-12-31T23:59:59Z') / 1000
+  const step = 86_400 * 11 + 4567
+  for (let seconds = first; seconds <= last; seconds += step) {
+    const instant = `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`
+    if (toSeconds(instant) !== seconds) expect(toSeconds(instant), instant).toBe(seconds)
+  }
+  for (const day of ['1970-01-01', '2000-02-29', '2000-03-01', '1900-02-28', '1900-03-01', '2024-12-31']) {
+    expect(toSeconds(`${day}T23:59:59`), day).toBe(Date.parse(`${day}T23:59:59Z`) / 1000)
+  }
+})
