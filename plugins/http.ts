@@ -1,9 +1,5 @@
 import fp from 'fastify-plugin'
-import { Agent, type Dispatcher, request } from 'undici'
-import { FeedError } from '../adapters/kit/errors.ts'
-import { decodeBody } from './http/body.ts'
-import { explainNetworkError } from './http/explain.ts'
-import { createGuardedConnector } from './http/guarded-connector.ts'
+import type { createClient } from './http/client.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -35,81 +31,14 @@ export interface HttpResponse {
   discard(): void
 }
 
-const MOST_REDIRECTS = 3
 /** How feeds are fetched. */
 export default fp(
   async (app) => {
-    const timeouts = { headersTimeout: 30_000, bodyTimeout: 60_000 }
-    const agents = {
-      open: new Agent({ ...timeouts, connect: createGuardedConnector({ allowPrivate: true }) }),
-      guarded: new Agent({ ...timeouts, connect: createGuardedConnector({ allowPrivate: false }) })
-    }
-    app.decorate('http', {
-      get: (url, options) => get(url, options, options.allowPrivate ? agents.open : agents.guarded)
-    } satisfies HttpClient)
-    app.addHook('onClose', async () => {
-      await Promise.all([agents.open.destroy(), agents.guarded.destroy()])
-    })
+    // Loaded when it is needed, so that a process that only answers requests does not have it in memory.
+    let client: Promise<ReturnType<typeof createClient>> | undefined
+    const load = () => (client ??= import('./http/client.ts').then(({ createClient }) => createClient()))
+    app.decorate('http', { get: async (url, options) => (await load()).get(url, options) } satisfies HttpClient)
+    app.addHook('onClose', async () => (await client)?.close())
   },
   { name: 'http' }
 )
-
-async function get(url: string, options: HttpOptions, dispatcher: Agent): Promise<HttpResponse> {
-  let target = new URL(url)
-  for (let redirects = 0; ; redirects++) {
-    const response = await send(target, options, dispatcher)
-    const headers = flatten(response.headers)
-    if (![301, 302, 303, 307, 308].includes(response.statusCode)) {
-      return {
-        status: response.statusCode,
-        headers,
-        body: decodeBody(response.body, headers['content-encoding'], options.signal),
-        discard: () => discard(response.body)
-      }
-    }
-    discard(response.body)
-    if (redirects === MOST_REDIRECTS) throw new FeedError('redirect', `more than ${MOST_REDIRECTS} redirects`)
-    target = resolveRedirect(headers.location, target)
-  }
-}
-
-async function send(url: URL, { headers, signal }: HttpOptions, dispatcher: Agent): Promise<Dispatcher.ResponseData> {
-  const { username, password } = url
-  const authorization = username || password ? { authorization: basic(username, password) } : {}
-  try {
-    return await request(url, {
-      dispatcher,
-      signal,
-      headers: { 'accept-encoding': 'gzip, br', 'user-agent': 'event-service', ...authorization, ...headers }
-    })
-  } catch (error) {
-    signal.throwIfAborted()
-    throw explainNetworkError(error as Error, url.host)
-  }
-}
-
-/** Not `dump`, which waits for a body that may never end. */
-function discard(body: Dispatcher.ResponseData['body']): void {
-  body.on('error', () => undefined).destroy()
-}
-
-function basic(username: string, password: string): string {
-  return `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`
-}
-
-function resolveRedirect(location: string | undefined, from: URL): URL {
-  const to = location === undefined ? null : URL.parse(location, from.href)
-  if (to === null || !['http:', 'https:'].includes(to.protocol) || to.username || to.password) {
-    // Without the address: details of runs are public.
-    throw new FeedError('redirect', 'the provider redirects to what is not a web address')
-  }
-  // Credentials are for the host that they were given for, and nobody else gives us any.
-  if (to.origin === from.origin) Object.assign(to, { username: from.username, password: from.password })
-  return to
-}
-
-function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string | undefined> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value])
-  )
-}

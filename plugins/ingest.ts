@@ -1,9 +1,5 @@
 import fp from 'fastify-plugin'
 import type { Run } from '../storage/kit/run.ts'
-import { confirmSource } from './ingest/confirm.ts'
-import { fetchSource } from './ingest/fetch.ts'
-import { redriveSource } from './ingest/redrive.ts'
-import { reparseSource } from './ingest/reparse.ts'
 import type { JobContext } from './jobs/kit/contract.ts'
 import type { Source } from './sources.ts'
 
@@ -30,11 +26,24 @@ export default fp(
   async (app) => {
     const { storage, http, adapters } = app
     const adapterOf = (source: Source) => adapters.get(source.adapter)!
+    // Each is loaded when it is needed, so that a process that only answers requests does not have it in memory.
     app.decorate('ingest', {
-      fetch: (source, context) => fetchSource(source, adapterOf(source), { ...context, storage, http }),
-      reparse: (source, context) => reparseSource(source, adapterOf(source), { ...context, storage, http }),
-      redrive: (source, context) => redriveSource(source, adapterOf(source), { ...context, storage, http }),
-      confirm: (source, context) => confirmSource(source, { ...context, storage, http })
+      async fetch(source, context) {
+        const { fetchSource } = await import('./ingest/fetch.ts')
+        return fetchSource(source, adapterOf(source), { ...context, storage, http })
+      },
+      async reparse(source, context) {
+        const { reparseSource } = await import('./ingest/reparse.ts')
+        return reparseSource(source, adapterOf(source), { ...context, storage, http })
+      },
+      async redrive(source, context) {
+        const { redriveSource } = await import('./ingest/redrive.ts')
+        return redriveSource(source, adapterOf(source), { ...context, storage, http })
+      },
+      async confirm(source, context) {
+        const { confirmSource } = await import('./ingest/confirm.ts')
+        return confirmSource(source, { ...context, storage, http })
+      }
     } satisfies Ingest)
   },
   { name: 'ingest', dependencies: ['storage', 'http', 'adapters', 'sources'] }

@@ -1,11 +1,11 @@
 import fp from 'fastify-plugin'
-import { Counter, Gauge, Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import type { SourceState, Storage } from '../storage/kit/contract.ts'
 import type { Source } from './sources.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    metrics: Registry
+    metrics(): Promise<Registry>
   }
 }
 
@@ -15,15 +15,24 @@ declare module 'fastify' {
  */
 export default fp(
   async (app) => {
-    const metrics = new Registry()
-    countRuns(metrics, app.storage)
-    watchSources(metrics, app.storage, app.sources.list)
-    app.decorate('metrics', metrics)
+    let metrics: Promise<Registry> | undefined
+    app.decorate('metrics', () => (metrics ??= createMetrics(app.storage, app.sources.list)))
   },
   { name: 'metrics', dependencies: ['storage', 'sources'] }
 )
 
-function countRuns(metrics: Registry, storage: Storage): void {
+/** Its package is loaded for who asks for the first time. */
+async function createMetrics(storage: Storage, sources: readonly Source[]): Promise<Registry> {
+  const prometheus = await import('prom-client')
+  const metrics = new prometheus.Registry()
+  countRuns(prometheus, metrics, storage)
+  watchSources(prometheus, metrics, storage, sources)
+  return metrics
+}
+
+type Prometheus = typeof import('prom-client')
+
+function countRuns({ Counter }: Prometheus, metrics: Registry, storage: Storage): void {
   const runs = new Counter({
     name: 'event_service_runs_total',
     help: 'Runs that ended, by their source, kind and outcome, and by the reason of those that did not succeed',
@@ -39,7 +48,7 @@ function countRuns(metrics: Registry, storage: Storage): void {
   })
 }
 
-function watchSources(metrics: Registry, storage: Storage, sources: readonly Source[]): void {
+function watchSources({ Gauge }: Prometheus, metrics: Registry, storage: Storage, sources: readonly Source[]): void {
   /** @param read undefined where there is no value */
   function watch(name: string, help: string, read: (state: SourceState | undefined) => number | undefined): void {
     const gauge = new Gauge({

@@ -21,7 +21,10 @@ const metrics: FastifyPluginAsyncTypebox = async (app) => {
         }
       }
     },
-    async (_request, reply) => reply.type(app.metrics.contentType).send(await app.metrics.metrics())
+    async (_request, reply) => {
+      const metrics = await app.metrics()
+      return reply.type(metrics.contentType).send(await metrics.metrics())
+    }
   )
 }
 
