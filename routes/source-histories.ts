@@ -28,7 +28,7 @@ const READ_AT_ONCE = 20
 const sourceHistories: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [RunSchema, RejectSchema]) app.addSchema(schema)
   const read = {
-    runs: app.storage.runs,
+    runs: (name: string, page: PageRequest) => app.storage.runs(name, page),
     rejects: (name: string, page: PageRequest) => readRejects(app.storage, name, page)
   }
 

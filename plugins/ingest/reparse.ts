@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SourceAdapter } from '../../adapters/kit/contract.ts'
 import type { Snapshot } from '../../storage/kit/contract.ts'
 import type { EventContent } from '../../storage/kit/event.ts'
@@ -18,6 +19,8 @@ import { describeSuspicion, suspect, timeNow } from './vanish-guard.ts'
  */
 export async function reparseSource(source: Source, adapter: SourceAdapter, context: RunContext): Promise<Run[]> {
   const startedAt = new Date().toISOString()
+  // What is written here is to be told from what was written until now.
+  await sleep(2)
   const snapshots = await context.storage.snapshots(source.name)
   const runs: Run[] = []
   /** Of the last whole snapshot; once, since these runs forget it. */
