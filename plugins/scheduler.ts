@@ -100,9 +100,11 @@ export default fp<SchedulerOptions>(
           if (retryAt !== undefined) later(job, Math.max(MIN_PAUSE_MS, retryAt - Date.now()), { isRetry: true })
         } else if (isStart || at !== undefined) later(job, LEASE_MS, { isRetry: !isStart })
       } catch (error) {
+        if (stop.signal.aborted) return
         app.log.error({ err: error, job: job.name }, 'the job failed')
         // One that says when it is to be tried again is not done with before it could say so.
-        if (job.notBefore !== undefined) later(job, backoff(failures), { failures: failures + 1 })
+        if (job.notBefore !== undefined)
+          later(job, backoff(failures), { ...(isRetry && { isRetry }), failures: failures + 1 })
       }
     }
 

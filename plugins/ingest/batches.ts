@@ -29,10 +29,14 @@ export interface BatchesOptions {
   counts: RunCounts
   storage: Storage
   /**
-   * For a document that is not the newest: it says what events are, not that they are listed, and nothing of those for
-   * which this says no. Its rejects are not kept: they are, since it was the newest.
+   * For a document that was fetched by an earlier run: the token of its lease. What came later is left alone.
    */
-  older?: { accepts(event: EventContent): Promise<boolean> }
+  asOf?: number
+  /**
+   * false: it is not the newest document, so it says what events are, not which are listed. Its rejects are not kept:
+   * they are, since it was. Left out: true.
+   */
+  isNewest?: boolean
   /**
    * Ids of events that stood in the document several times before. They are written once, in the end: else each run would
    * change them to and fro.
@@ -41,7 +45,15 @@ export interface BatchesOptions {
 }
 
 /** Turns items into events and rejects, and writes them batch by batch. */
-export function createBatches({ source, opened, counts, storage, older, held = [] }: BatchesOptions): Batches {
+export function createBatches({
+  source,
+  opened,
+  counts,
+  storage,
+  asOf,
+  isNewest = true,
+  held = []
+}: BatchesOptions): Batches {
   let events: EventContent[] = []
   let waiting = new Set<string>()
   let pieces = new Map<string, string>()
@@ -56,6 +68,7 @@ export function createBatches({ source, opened, counts, storage, older, held = [
 
   function addEvent(event: EventContent, piece: string | undefined): void {
     if (!isHeld.has(event.id)) {
+      if (waiting.has(event.id)) noteRepeated(opened, event.id)
       events.push(event)
       waiting.add(event.id)
       // Of the last one, which counts.
@@ -63,9 +76,11 @@ export function createBatches({ source, opened, counts, storage, older, held = [
       else pieces.set(event.id, piece)
       return
     }
-    if (last.has(event.id)) {
+    const before = last.get(event.id)
+    if (before !== undefined) {
       counts.duplicates++
       noteRepeated(opened, event.id)
+      heldLength -= lengthOf(before)
     }
     last.set(event.id, event)
     heldLength += lengthOf(event)
@@ -83,13 +98,17 @@ export function createBatches({ source, opened, counts, storage, older, held = [
     const id = item.record ? eventId(source.name, item.record) : null
     if (id !== null) rejectedIds.push(id)
     // The first ones of a document, so that the same ones are kept from run to run.
-    if (older !== undefined || keptRejects++ >= source.max_rejects) return
+    if (!isNewest || keptRejects++ >= source.max_rejects) return
     const { path, raw } = item.where()
     rejects.push({ reason, path, raw: raw.slice(0, MOST_RAW), event_id: id })
     rawLength += Math.min(raw.length, MOST_RAW)
   }
   async function write(batch: EventContent[], pieces?: ReadonlyMap<string, string>): Promise<void> {
-    const written = await storage.write(opened, batch, { listed: older === undefined, ...(pieces && { pieces }) })
+    const written = await storage.write(opened, batch, {
+      listed: isNewest,
+      ...(pieces && { pieces }),
+      ...(asOf !== undefined && { asOf })
+    })
     counts.created += written.created
     counts.updated += written.updated
     counts.unchanged += written.unchanged
@@ -98,16 +117,8 @@ export function createBatches({ source, opened, counts, storage, older, held = [
   }
   async function writeAll(events: EventContent[], pieces?: ReadonlyMap<string, string>): Promise<void> {
     for (let i = 0; i < events.length; i += BATCH.items) {
-      const batch = events.slice(i, i + BATCH.items)
-      if (older === undefined) await write(batch, pieces)
-      else await write(await acceptable(batch, older))
+      await write(events.slice(i, i + BATCH.items), pieces)
     }
-  }
-  async function acceptable(batch: EventContent[], { accepts }: NonNullable<typeof older>): Promise<EventContent[]> {
-    const accepted: EventContent[] = []
-    for (const event of batch) if (await accepts(event)) accepted.push(event)
-    counts.unchanged += batch.length - accepted.length
-    return accepted
   }
   async function flush(): Promise<void> {
     const batch = { events, pieces, rejects, rejectedIds }
@@ -141,6 +152,11 @@ export function createBatches({ source, opened, counts, storage, older, held = [
     async end({ brokeOff = false } = {}) {
       await flush()
       if (!brokeOff) await writeAll([...last.values()])
+      else if (last.size > 0) {
+        // They stay as they are, and are there.
+        await storage.meet(opened, [...last.keys()])
+        counts.unchanged += last.size
+      }
       last.clear()
     }
   }

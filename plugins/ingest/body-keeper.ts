@@ -60,11 +60,12 @@ export function createBodyKeeper(opened: OpenRun, storage: Storage, source: Sour
     parts = 0
   }
   async function save(digest: string | undefined, bytes: number): Promise<void> {
-    // There may be some from when they were to be kept.
-    if (limits.count === 0) await storage.keepSnapshot(opened, null, limits)
-    if (!isKept) return
     const newest = (await storage.snapshots(source.name)).at(-1)
-    if (digest === undefined || newest?.digest === digest) return drop()
+    if (!isKept || digest === undefined || newest?.digest === digest) {
+      // Also of former ones, when fewer are to be kept than before.
+      await storage.keepSnapshot(opened, null, limits)
+      return
+    }
     zstd.end()
     await once(zstd, 'end')
     await writeParts()

@@ -2,7 +2,7 @@ import createError from '@fastify/error'
 import { Bitmap } from '../../storage/kit/bitmap.ts'
 import type { Run } from '../../storage/kit/run.ts'
 import type { Source } from '../sources.ts'
-import { readKnown } from './known-state.ts'
+import { forgetValidators, readKnown } from './known-state.ts'
 import { type Ending, type RunContext, recordRun } from './record-run.ts'
 
 const NothingToConfirm = createError<[string]>('EVT_NOTHING_TO_CONFIRM', '%s', 409)
@@ -17,6 +17,6 @@ export async function confirmSource(source: Source, context: RunContext): Promis
     const numbers = known.suspicion === null ? [] : [...Bitmap.decode(known.suspicion.numbers)]
     counts.delisted = await storage.delist(opened, numbers)
     // Should the former snapshot come back, a 304 must not stand in its way.
-    return { outcome: 'complete', suspicion: null, state: null }
+    return { outcome: 'complete', suspicion: null, state: forgetValidators(known.state) }
   })
 }

@@ -5,7 +5,7 @@ import { createBatches } from './batches.ts'
 import { createBodyKeeper } from './body-keeper.ts'
 import { CLOSED, nextCircuit } from './circuit.ts'
 import { createKnownPieces } from './known-pieces.ts'
-import { sealState, unsealState } from './known-state.ts'
+import { forgetValidators, sealState, unsealState } from './known-state.ts'
 import { type DocumentEnd, readDocument } from './read-document.ts'
 import { type Ending, type OpenedRun, type RunContext, recordRun, wrote } from './record-run.ts'
 import { describeSuspicion, suspect, timeNow } from './vanish-guard.ts'
@@ -45,13 +45,18 @@ export async function fetchSource(source: Source, adapter: SourceAdapter, contex
     const missing = await storage.missing(opened, timeNow())
     const suspicion = suspect(opened.id, missing, known.suspicion, source)
     const whole = { readWhole: true, circuit: CLOSED, suspicion }
-    if (suspicion !== null) return { ...whole, ...describeSuspicion(suspicion), ...(wrote(counts) && { state: null }) }
+    if (suspicion !== null)
+      return {
+        ...whole,
+        ...describeSuspicion(suspicion),
+        ...(wrote(counts) && { state: forgetValidators(known.state) })
+      }
     counts.delisted = await storage.delist(opened, missing.all)
     const outcome = isSame(counts, end.complete.digest, state?.digest) ? 'unchanged' : 'complete'
     return { ...whole, outcome, state: sealState(end.complete, source, [...opened.repeated]) }
   }
   return recordRun(source, 'fetch', context, work, (failure, known) => ({
-    circuit: nextCircuit(known.circuit, failure, source)
+    circuit: nextCircuit(known?.circuit ?? CLOSED, failure, source)
   }))
 }
 

@@ -24,6 +24,13 @@ export function sealState(state: AdapterState, source: Source, repeated: string[
   return { ...state, ...kept }
 }
 
+/** Without what makes a request conditional: the storage no longer has what that belongs to. */
+export function forgetValidators(state: AdapterState | null): AdapterState | null {
+  if (state === null) return null
+  const { settings = null, repeated = null } = state
+  return { settings, repeated }
+}
+
 /** What was kept counts only while the settings, and the code, are those that it was kept under. */
 export function unsealState(
   state: AdapterState | null,

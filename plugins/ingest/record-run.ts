@@ -4,7 +4,7 @@ import { NO_COUNTS } from '../../storage/kit/run.ts'
 import type { HttpClient } from '../http.ts'
 import type { JobContext } from '../jobs/kit/contract.ts'
 import type { Source } from '../sources.ts'
-import { type Known, readKnown } from './known-state.ts'
+import { forgetValidators, type Known, readKnown } from './known-state.ts'
 import { explainFailure, type Failure, HINTS } from './reasons.ts'
 import { stillMissing } from './vanish-guard.ts'
 
@@ -27,7 +27,7 @@ export interface OpenedRun {
 }
 
 /** What to record besides of a failure. */
-type AfterFailure = (failure: Failure, known: Known) => Pick<RunEnd, 'circuit'>
+type AfterFailure = (failure: Failure, known: Known | undefined) => Pick<RunEnd, 'circuit'>
 
 /** Opens a run, does its work, and records and logs how it ended. Throws only what keeps it from being recorded. */
 export async function recordRun(
@@ -50,7 +50,7 @@ export async function recordRun(
   } catch (error) {
     const failure = explainFailure(error, context.signal)
     if (failure.reason === 'internal') log.error({ err: error }, 'a fault in the adapter or the pipeline')
-    end = endOfFailure(failure, counts, known && afterFailure?.(failure, known))
+    end = endOfFailure(failure, { counts, known }, afterFailure?.(failure, known))
   }
   // What has been seen again is not missing, whatever became of the run; unless it was seen in an old snapshot.
   if (known?.suspicion && end.suspicion === undefined && kind !== 'reparse') {
@@ -72,11 +72,11 @@ const UNCERTAIN: Reason[] = ['storage', 'lease_lost', 'internal']
 
 function endOfFailure(
   { reason, detail }: Failure,
-  counts: RunCounts,
+  { counts, known }: { counts: RunCounts; known: Known | undefined },
   more: Pick<RunEnd, 'circuit'> | undefined
 ): Omit<RunEnd, 'counts'> {
   // The storage no longer has what the kept state belongs to.
-  const forget = wrote(counts) || UNCERTAIN.includes(reason) ? { state: null } : {}
+  const forget = wrote(counts) || UNCERTAIN.includes(reason) ? { state: forgetValidators(known?.state ?? null) } : {}
   if (reason === 'aborted' || reason === 'lease_lost') return { outcome: 'aborted', reason, detail, ...forget }
   return { outcome: counts.seen > 0 ? 'partial' : 'failed', reason, detail, ...forget, ...more }
 }

@@ -1,14 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SourceAdapter, SourceItem } from '../../adapters/kit/contract.ts'
 import { FeedError } from '../../adapters/kit/errors.ts'
-import type { Position, WriteCounts } from '../../storage/kit/contract.ts'
+import type { Position, WriteCounts, WriteOptions } from '../../storage/kit/contract.ts'
 import type { EventContent } from '../../storage/kit/event.ts'
 import type { Reject } from '../../storage/kit/reject.ts'
 import type { Run } from '../../storage/kit/run.ts'
 import { NO_COUNTS } from '../../storage/kit/run.ts'
 import type { Source } from '../sources.ts'
 import { checkRecord } from './check.ts'
-import { hasNewer } from './newer.ts'
+import { forgetValidators } from './known-state.ts'
 import { readDocument } from './read-document.ts'
 import { type Ending, type RunContext, recordRun, wrote } from './record-run.ts'
 
@@ -38,9 +38,8 @@ export async function redriveSource(source: Source, adapter: SourceAdapter, cont
       const [item] = items
       return items.length === 1 && item!.record ? checkRecord(item!.record, source).event : undefined
     }
-    async function write(events: EventContent[], listed: boolean): Promise<void> {
-      if (events.length === 0) return
-      const written = await storage.write(opened, events, { listed })
+    async function write(events: EventContent[], options: WriteOptions): Promise<void> {
+      const written = await storage.write(opened, events, options)
       for (const key of Object.keys(written) as (keyof WriteCounts)[]) counts[key] += written[key]
     }
 
@@ -50,8 +49,9 @@ export async function redriveSource(source: Source, adapter: SourceAdapter, cont
     do {
       const page = await storage.rejects(source.name, { limit: PAGE, ...(after && { after }) })
       const passed: string[] = []
-      const inFeed: EventContent[] = []
-      const gone: EventContent[] = []
+      /** By the token of the run that saw them last. */
+      const inFeed = new Map<number, EventContent[]>()
+      const gone = new Map<number, EventContent[]>()
       for (const reject of page.items) {
         // Others want to be answered meanwhile.
         await nextTurn()
@@ -66,15 +66,20 @@ export async function redriveSource(source: Source, adapter: SourceAdapter, cont
         if (tried.has(event.id)) continue
         tried.add(event.id)
         const isInFeed = reject.last_seen_at >= (known.snapshot_at ?? '')
-        if (isInFeed && !(await hasNewer(storage, event.id, reject.last_seen_at, opened.started_at))) inFeed.push(event)
-        else if ((await storage.get(event.id)) === null) gone.push(event)
+        if (isInFeed) add(inFeed, reject.token, event)
+        else if ((await storage.get(event.id)) === null) add(gone, reject.token, event)
       }
-      await write(inFeed, true)
-      await write(gone, false)
+      // What the very run that rejected the record has of the event is from a better one.
+      for (const [token, events] of inFeed) await write(events, { asOf: token - 1 })
+      for (const [token, events] of gone) await write(events, { asOf: token, listed: false })
       await storage.deleteRejects(opened, passed)
       after = page.next ?? undefined
     } while (after !== undefined)
     // Whether these events are in the feed is for the next fetch to say, which must read all of it.
-    return { outcome: 'complete', ...(wrote(counts) && { state: null }) }
+    return { outcome: 'complete', ...(wrote(counts) && { state: forgetValidators(known.state) }) }
   })
+}
+
+function add<Key, Value>(groups: Map<Key, Value[]>, key: Key, value: Value): void {
+  groups.set(key, [...(groups.get(key) ?? []), value])
 }

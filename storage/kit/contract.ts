@@ -24,7 +24,7 @@ export interface Storage {
   /** Newest first, in the order of their leases' tokens. */
   runs(source: string, page: PageRequest): Promise<Page<Run>>
   /** Newest (last seen) first. */
-  rejects(source: string, page: PageRequest): Promise<Page<Reject>>
+  rejects(source: string, page: PageRequest): Promise<Page<KeptReject>>
   /** Of every source that ever had a run. */
   sources(): Promise<SourceState[]>
 
@@ -155,6 +155,11 @@ export interface WriteOptions {
    */
   listed?: boolean
   /**
+   * Token of the lease under which the document was fetched that this is read from; left out: that of the run. What has its
+   * content from a later one stays as it is, and counts as unchanged.
+   */
+  asOf?: number
+  /**
    * The pieces that events were read from, by the events' ids. A new one for an event that is the same is no change; where
    * there is none for it, the former one stays.
    */
@@ -200,6 +205,9 @@ export interface RunEnd {
 /** A reject as the pipeline gives it. */
 export type RejectContent = Pick<Reject, 'reason' | 'path' | 'raw' | 'event_id'>
 
+/** `token`: of the lease of the run that saw it last. */
+export type KeptReject = Reject & { token: number }
+
 /** Owned by the adapter (validators, digest), kept by the storage. */
 export type AdapterState = Record<string, string | null>
 
@@ -243,6 +251,8 @@ export interface SnapshotContent {
 
 export interface Snapshot extends SnapshotContent {
   run_id: string
+  /** Of the lease of that run. */
+  token: number
   /** As it is stored, in bytes. */
   size: number
   kept_at: string

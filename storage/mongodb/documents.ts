@@ -14,6 +14,8 @@ export interface EventDocument extends Omit<Event, 'id'> {
   fingerprint: string
   /** See `WriteOptions.pieces`. */
   piece?: string | null
+  /** Of the run that fetched the document that its content is from. */
+  as_of?: number
   /** Of the run that wrote it last: an older one may not write it. */
   token: number
   /** When it ends, or starts where there is no end; instant and wall-clock time. */
@@ -64,12 +66,12 @@ export interface MetaDocument {
   seq?: number
 }
 
-export const INTERNAL = { seq: 0, fingerprint: 0, piece: 0, token: 0, end: 0, local_end: 0 } as const
+export const INTERNAL = { seq: 0, fingerprint: 0, piece: 0, as_of: 0, token: 0, end: 0, local_end: 0 } as const
 
 export function toDocument(
   { content, fingerprint }: EncodedContent,
   life: EventLife,
-  { seq, piece, token }: Required<Pick<EventDocument, 'seq' | 'piece' | 'token'>>
+  { seq, piece, as_of, token }: Required<Pick<EventDocument, 'seq' | 'piece' | 'as_of' | 'token'>>
 ): EventDocument {
   const { id, ...rest } = content
   return {
@@ -79,6 +81,7 @@ export function toDocument(
     seq,
     fingerprint,
     piece,
+    as_of,
     token,
     end: content.ends_at ?? content.starts_at,
     local_end: content.end_date ?? content.start_date

@@ -23,12 +23,12 @@ export function createRejects({ rejects, attempt, fenced, writeFenced }: Databas
         const [last_seen_at, id] = (after ?? []) as [string, string]
         const older = after && { $or: [{ last_seen_at: { $lt: last_seen_at } }, { last_seen_at, _id: { $lt: id } }] }
         const rows = await rejects
-          .find({ source, ...older }, { ...READ, projection: { token: 0 } })
+          .find({ source, ...older }, READ)
           .sort(LAST_SEEN)
           .limit(limit + 1)
           .toArray()
         return toPage(
-          rows.map((row) => fromDocument(row)),
+          rows.map((row) => ({ ...fromDocument(row), token: row.token ?? 0 })),
           limit,
           (last) => [last.last_seen_at, last.id]
         )

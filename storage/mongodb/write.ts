@@ -10,6 +10,7 @@ import { type EventDocument, toDocument } from './documents.ts'
 const BEFORE = {
   fingerprint: 1,
   piece: 1,
+  as_of: 1,
   status: 1,
   seq: 1,
   first_seen_at: 1,
@@ -22,7 +23,7 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
   async function write(
     run: OpenRun,
     batch: EventContent[],
-    { listed = true, pieces = NO_PIECES }: WriteOptions,
+    { listed = true, pieces = NO_PIECES, asOf = run.lease.token }: WriteOptions,
     inTime: InTime
   ): Promise<WriteCounts> {
     const encoded = keepLast(batch).map(encodeContent)
@@ -43,7 +44,8 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
       const seq = before?.seq ?? ++lastSeq
       const piece = pieces.get(id)
       const isListed = before?.status === 'listed'
-      const isSame = before?.fingerprint === one.fingerprint && (isListed || !listed)
+      const isNewer = (before?.as_of ?? 0) > asOf
+      const isSame = isNewer || (before?.fingerprint === one.fingerprint && (isListed || !listed))
       if (run.met.has(seq)) {
         counts.duplicates++
         noteRepeated(run, id)
@@ -53,7 +55,7 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
 
       const older = { _id: id, token: { $lte: token } }
       if (isSame) {
-        if (piece === undefined || before.piece === piece) continue
+        if (isNewer || piece === undefined || before!.piece === piece) continue
         operations.push({ updateOne: { filter: { ...older, ...inTime }, update: { $set: { piece, token } } } })
         continue
       }
@@ -61,6 +63,7 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
       const replacement = toDocument(one, nextLife(one.content, before, { now, listed }), {
         seq,
         piece: piece ?? null,
+        as_of: asOf,
         token
       })
       operations.push(

@@ -39,6 +39,7 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
       id,
       source,
       writing.pieces.get(encoded.content.id) ?? null,
+      writing.asOf,
       ...columnValues(encoded, nextLife(encoded.content, undefined, writing))
     )
     return result.lastInsertRowid
@@ -49,6 +50,7 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
     run(
       UPDATE,
       writing.pieces.get(encoded.content.id) ?? null,
+      writing.asOf,
       ...columnValues(encoded, nextLife(encoded.content, before, writing)),
       seq
     )
@@ -64,17 +66,17 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
       }),
     revision: () => attempt(() => get("select value from meta where key = 'revision'")!.value as number),
 
-    write: (opened, events, { listed = true, pieces = NO_PIECES } = {}) =>
+    write: (opened, events, { listed = true, pieces = NO_PIECES, asOf = opened.lease.token } = {}) =>
       fenced(opened, () => {
         const unique = keepLast(events)
         const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, duplicates: events.length - unique.length }
-        const writing = { now: new Date().toISOString(), listed, pieces }
+        const writing = { now: new Date().toISOString(), listed, pieces, asOf }
         const source = sourceNumber(opened.source)
         let changes = 0
         for (const event of unique) {
           const encoded = encodeContent(event)
           const id = toBlob(event.id)
-          const known = get('select seq, fingerprint, piece, listed from events where id = ?', id)
+          const known = get('select seq, fingerprint, piece, as_of, listed from events where id = ?', id)
           if (known === undefined) {
             const seq = insert(id, encoded, source, writing)
             if (listed) opened.met.add(seq)
@@ -84,11 +86,12 @@ export function createEvents({ get, iterate, run, attempt, fenced }: Database): 
           }
           const seq = known.seq as number
           const isListed = known.listed === 1
-          const isSame = known.fingerprint === encoded.fingerprint && (isListed || !listed)
+          const isNewer = (known.as_of as number) > asOf
+          const isSame = isNewer || (known.fingerprint === encoded.fingerprint && (isListed || !listed))
           if (!isSame) {
             update(seq, encoded, writing)
             changes++
-          } else if (known.piece !== (pieces.get(event.id) ?? known.piece)) {
+          } else if (!isNewer && known.piece !== (pieces.get(event.id) ?? known.piece)) {
             run('update events set piece = ? where seq = ?', pieces.get(event.id)!, seq)
           }
           if (opened.met.has(seq)) {
@@ -183,9 +186,9 @@ const COLUMNS = [
   'json'
 ] as const
 
-const INSERT = `insert into events (id, source, piece, ${COLUMNS.join(', ')})
-  values (?, ?, ?, ${COLUMNS.map(() => '?').join(', ')})`
-const UPDATE = `update events set piece = ?, ${COLUMNS.map((name) => `${name} = ?`).join(', ')} where seq = ?`
+const INSERT = `insert into events (id, source, piece, as_of, ${COLUMNS.join(', ')})
+  values (?, ?, ?, ?, ${COLUMNS.map(() => '?').join(', ')})`
+const UPDATE = `update events set piece = ?, as_of = ?, ${COLUMNS.map((name) => `${name} = ?`).join(', ')} where seq = ?`
 
 /** In the order of COLUMNS. */
 function columnValues({ content, json, fingerprint }: EncodedContent, life: EventLife): (number | string)[] {

@@ -1,6 +1,5 @@
-import type { Storage } from '../kit/contract.ts'
+import type { KeptReject, Storage } from '../kit/contract.ts'
 import { toPage } from '../kit/page.ts'
-import type { Reject } from '../kit/reject.ts'
 import { rejectId } from '../kit/rejects.ts'
 import type { Database } from './database.ts'
 
@@ -11,14 +10,14 @@ export function createRejects({ all, run, attempt, fenced }: Database): Rejects 
     rejects: (source, { limit, after }) =>
       attempt(() => {
         const rows = all(
-          `select id, source, run_id, reason, path, raw, event_id, first_seen_at, last_seen_at, count from rejects
+          `select id, source, run_id, reason, path, raw, event_id, first_seen_at, last_seen_at, count, token from rejects
            where source = ? and (last_seen_at, id) < (?, ?) order by last_seen_at desc, id desc limit ?`,
           source,
           after?.[0] ?? '~',
           after?.[1] ?? '~',
           limit + 1
         )
-        return toPage(rows as unknown as Reject[], limit, (last) => [last.last_seen_at, last.id])
+        return toPage(rows as unknown as KeptReject[], limit, (last) => [last.last_seen_at, last.id])
       }),
 
     writeRejects: (opened, rejects, most) =>
@@ -26,8 +25,8 @@ export function createRejects({ all, run, attempt, fenced }: Database): Rejects 
         const now = new Date().toISOString()
         for (const reject of rejects) {
           run(
-            `insert into rejects values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 1)
-             on conflict (id) do update set path = ?5, last_seen_at = ?8, count = count + (run_id <> ?3), run_id = ?3`,
+            `insert into rejects values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 1, ?9)
+             on conflict (id) do update set path = ?5, last_seen_at = ?8, count = count + (run_id <> ?3), run_id = ?3, token = ?9`,
             rejectId(opened.source, reject),
             opened.source,
             opened.id,
@@ -35,7 +34,8 @@ export function createRejects({ all, run, attempt, fenced }: Database): Rejects 
             reject.path,
             reject.raw,
             reject.event_id,
-            now
+            now,
+            opened.lease.token
           )
         }
         run(

@@ -29,6 +29,8 @@ const MIGRATIONS = [
      count integer not null) strict, without rowid;
    create index rejects_by_source on rejects (source, last_seen_at, id);`,
   `alter table events add column piece text;
+   alter table events add column as_of integer not null default 0;
+   alter table rejects add column token integer not null default 0;
    alter table sources add column snapshot_at text;
    alter table sources add column failures integer not null default 0;
    alter table sources add column retry_at text;

@@ -45,7 +45,7 @@ export function createSnapshots({ get, all, run, attempt, fenced }: Database): S
     snapshots: (source) =>
       attempt(() =>
         all(
-          `select run_id, digest, charset, bytes, size, kept_at from snapshots where source = ? order by ${NEWEST}`,
+          `select run_id, token, digest, charset, bytes, size, kept_at from snapshots where source = ? order by ${NEWEST}`,
           source
         )
           .reverse()

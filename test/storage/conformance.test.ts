@@ -340,6 +340,40 @@ for (const driver of DRIVERS.keys()) {
       })
     })
 
+    describe('events of an earlier document', () => {
+      const titles = async () => (await find(storage)).map((event) => event.title)
+      /** One run that writes just this. */
+      async function write(title: string, options?: WriteOptions) {
+        const run = await startRun(storage)
+        const counts = await storage.write(run, [makeEvent(1, { title })], options)
+        await endRun(storage, run)
+        return { counts, token: run.lease.token }
+      }
+
+      it('go over no content from a later one, delisted or not, whatever clock says', async () => {
+        const first = await write('first')
+        const second = await write('second')
+        expect((await write('first again', { asOf: first.token })).counts).toEqual({ ...NOTHING, unchanged: 1 })
+        expect(await titles()).toEqual(['second'])
+        await ingest(storage, [makeEvent(2)])
+        await write('first again', { asOf: first.token, listed: false })
+        expect(await titles()).toEqual(['second', 'Event 2'])
+        await write('second again', { asOf: second.token, listed: false })
+        expect(await titles()).toEqual(['second again', 'Event 2'])
+      })
+
+      it('can be written as often as they are read, and are as old as their document', async () => {
+        const first = await write('first')
+        const second = await write('first')
+        for (const title of ['wrong', 'right']) {
+          expect((await write(title, { asOf: first.token })).counts).toEqual({ ...NOTHING, updated: 1 })
+        }
+        expect((await write('of the second', { asOf: second.token })).counts).toEqual({ ...NOTHING, updated: 1 })
+        expect((await write('too late', { asOf: first.token })).counts).toEqual({ ...NOTHING, unchanged: 1 })
+        expect(await titles()).toEqual(['of the second'])
+      })
+    })
+
     describe('pieces', () => {
       const [one, two, three] = [makeEvent(1), makeEvent(2), makeEvent(3)]
       const from = (...pieces: [EventContent, string][]) => ({
@@ -1009,7 +1043,7 @@ for (const driver of DRIVERS.keys()) {
         const { items } = await storage.rejects('demo', { limit: 10 })
         expect(items).toMatchObject([{ raw: '<a/>', path: '/last', count: 1 }])
         expect([...Value.Errors(RejectSchema, items[0])]).toEqual([])
-        expect(Object.keys(items[0]!).sort()).toEqual(Object.keys(RejectSchema.properties).sort())
+        expect(Object.keys(items[0]!).sort()).toEqual([...Object.keys(RejectSchema.properties), 'token'].sort())
       })
 
       it('deletes by id, of the own source alone', async () => {
@@ -1095,11 +1129,12 @@ for (const driver of DRIVERS.keys()) {
         expect(await storage.snapshots('demo')).toEqual([
           {
             run_id: first,
+            token: 1,
             ...content(Buffer.from('<a/>')),
             size: 4,
             kept_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
           },
-          { run_id: second, ...content(Buffer.concat(parts)), size: 2e6 + 248, kept_at: expect.any(String) }
+          { run_id: second, token: 2, ...content(Buffer.concat(parts)), size: 2e6 + 248, kept_at: expect.any(String) }
         ])
         const back = await read(second)
         expect(back.map((part) => part.length)).toEqual(parts.map((part) => part.length))

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { StorageUnavailable } from '../../../storage/kit/errors.ts'
 import { createApp, type TestApp } from '../../helper.ts'
@@ -69,12 +68,13 @@ for (const driver of DRIVERS.keys()) {
       honest('"a"', feedOf(2))
       await service.ingest('demo')
       const { storage } = service.app
-      const lease = (await storage.takeLease('source:demo', 'a process that dies', 100))!
+      const lease = (await storage.takeLease('source:demo', 'a process that dies', 60_000))!
       const run = await storage.openRun('demo', lease)
       const [one] = await service.events()
       const { status, first_seen_at, updated_at, delisted_at, ever_online, ...content } = one!
       await storage.write(run, [{ ...content, title: 'of another snapshot' }])
-      await sleep(200)
+      // Its lease, too: as if it had expired.
+      await storage.releaseLease(lease)
       expect(await service.ingest('demo')).toMatchObject({ outcome: 'complete', counts: { updated: 1 } })
       expect(provider.requests.at(-1)!.headers['if-none-match']).toBeUndefined()
       expect(await count(({ title }) => title === 'of another snapshot')).toBe(0)

@@ -184,6 +184,46 @@ for (const driver of DRIVERS.keys()) {
         expect((await service.get('/v1/api/sources/demo')).body.suspicion).toMatchObject({ missing: 20 })
       })
 
+      it('go over nothing that came after them, also when it was delisted since', async () => {
+        await start()
+        await ingest(list(event(1), event(2)))
+        await ingest(list(event(1).replace('Event 1', 'newer'), event(2)).slice(0, -12))
+        await ingest(list(event(2)))
+        await reparse()
+        expect(await summary()).toEqual({ 1: 'newer, delisted', 2: 'Event 2, listed' })
+      })
+
+      it('repair what was read wrong again, however often they are read', async () => {
+        await start()
+        await ingest(list(event(1), event(2)))
+        await ingest(list(event(2), event(3)))
+        breakParser()
+        await reparse()
+        expect(await summary()).toMatchObject({ 1: 'EVENT 1, delisted', 3: 'EVENT 3, listed' })
+        mendParser()
+        await reparse()
+        expect(await summary()).toEqual({ 1: 'Event 1, delisted', 2: 'Event 2, listed', 3: 'Event 3, listed' })
+      })
+
+      it('can be read from the beginning again after that was broken off', async () => {
+        await start()
+        for (const title of ['old', 'new']) await ingest(list(event(1).replace('Event 1', title), event(2)))
+        await ingest(list(event(2)))
+        const stop = new AbortController()
+        const { closeRun } = service.app.storage
+        service.app.storage.closeRun = async (run, end) => {
+          stop.abort()
+          return closeRun(run, end)
+        }
+        const broken = await service.app.operate(source(), (context) =>
+          service.app.ingest.reparse(source(), { ...context, signal: stop.signal })
+        )
+        expect(broken).toHaveLength(1)
+        service.app.storage.closeRun = closeRun
+        await reparse()
+        expect(await summary()).toEqual({ 1: 'new, delisted', 2: 'Event 2, listed' })
+      })
+
       it('go when there are to be none any more', async () => {
         await start()
         await ingest(list(event(1)))
@@ -271,6 +311,15 @@ for (const driver of DRIVERS.keys()) {
         await ingest(list(event(1).replace('Event 1', 'Newer')).slice(0, -12))
         await redrive()
         expect(await summary()).toEqual({ 1: 'Newer, listed' })
+      })
+
+      it('that stand before a good record of the same event do not undo it', async () => {
+        await start()
+        breakParser()
+        await ingest(list(event(1).replace('Event 1', 'lost'), event(1).replace('Event 1', 'last')))
+        mendParser()
+        await redrive()
+        expect(await summary()).toEqual({ 1: 'LAST, listed' })
       })
 
       it('are not seen again by a reparse: what is gone stays gone', async () => {

@@ -53,5 +53,36 @@ for (const driver of DRIVERS.keys()) {
       expect(await service.ingest('demo')).toMatchObject({ outcome: 'partial' })
       expect(await title()).toBe('Last')
     })
+
+    it('is held back by every run that breaks off, one after the other, and counts as there', async () => {
+      const many = Array.from({ length: 700 }, (_, i) => event(i + 10))
+      const write = (word: string) =>
+        list(event(1), ...many, event(1).replace('Event 1', 'Last')).replaceAll('Event 7', `${word} 7`)
+      provider.serve(write('Event'))
+      await service.ingest('demo')
+      for (const word of ['Changed', 'Again']) {
+        const document = write(word)
+        provider.serve(document.slice(0, document.length - 600))
+        expect(await service.ingest('demo')).toMatchObject({ outcome: 'partial' })
+        expect(await title()).toBe('Last')
+      }
+      const { storage } = service.app
+      expect((await storage.sources())[0]!.state).toMatchObject({ repeated: expect.stringMatching(/./) })
+    })
+
+    it('is so for many of them', async () => {
+      // The test server of MongoDB takes some hundreds a second.
+      const count = driver === 'sqlite' ? 3000 : 600
+      const first = Array.from({ length: count }, (_, i) => event(i))
+      const document = list(...first, ...first.map((one) => one.replace('Event', 'Last')))
+      provider.serve(document)
+      await service.ingest('demo')
+      for (const end of ['\n', '\n\n']) {
+        provider.serve(document + end)
+        expect(await service.ingest('demo')).toMatchObject({
+          counts: { updated: 0, unchanged: count, duplicates: count }
+        })
+      }
+    })
   })
 }
