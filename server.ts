@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, parentPort } from 'node:worker_threads'
 import type { FastifyInstance } from 'fastify'
@@ -54,6 +55,8 @@ async function stopGracefully(app: FastifyInstance, thread: SupervisedThread | u
 
 async function runIngestThread(config: Config): Promise<void> {
   reportAlive()
+  // Requests go first where there are too few cores. On Linux this is about the thread; elsewhere it would be the process.
+  if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
   const app = await buildApp({ config: withRole(config, 'ingest') })
   parentPort!.once('message', async () => {
     await app.close()
