@@ -26,7 +26,7 @@ async function main(): Promise<void> {
     const options = { patienceMs: PATIENCE_MS, timeoutMs: TIMEOUT_MS }
     const runs = await app.operate(source, (context) => app.ingest.reparse(source, context), options)
     for (const { id, outcome, detail, counts } of runs) console.log(JSON.stringify({ id, outcome, detail, counts }))
-    console.log(`${runs.length} snapshots of ${source.name} were read again`)
+    console.log(`snapshots of ${source.name} that were read again: ${runs.length}`)
     if (runs.some(({ outcome }) => outcome !== 'complete')) process.exitCode = 1
   } finally {
     await app.close()

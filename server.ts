@@ -55,14 +55,23 @@ async function stopGracefully(app: FastifyInstance, thread: SupervisedThread | u
 
 async function runIngestThread(config: Config): Promise<void> {
   reportAlive()
-  // Requests go first where there are too few cores. On Linux this is about the thread; elsewhere it would be the process.
-  if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+  standBack()
   const app = await buildApp({ config: withRole(config, 'ingest') })
   parentPort!.once('message', async () => {
     await app.close()
     parentPort!.close()
   })
   await app.ready()
+}
+
+/** Requests go first where there are too few cores. On Linux it is about the thread; elsewhere it would be the process. */
+function standBack(): void {
+  if (process.platform !== 'linux') return
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // Where it is not allowed nothing is lost but that.
+  }
 }
 
 function withRole(config: Config, role: 'api' | 'ingest'): Config {
