@@ -1,9 +1,10 @@
 import { Type } from '@sinclair/typebox'
-import type { CutPiece, EventRecord, KnownPieces, SourceItem } from './kit/contract.ts'
-import { createPieceCutter, type PieceCutter } from './kit/cut-pieces.ts'
+import type { EventRecord, SourceItem } from './kit/contract.ts'
+import { createPieceCutter } from './kit/cut-pieces.ts'
 import { defineAdapter } from './kit/define.ts'
 import { FeedError } from './kit/errors.ts'
 import { openFeed } from './kit/feed.ts'
+import { type Cut, readNew } from './kit/read-new.ts'
 import type { Attributes } from './kit/xml-attributes.ts'
 import { XML_LIMITS, type XmlLimits } from './kit/xml-limits.ts'
 import { createXmlReader, type XmlHandlers } from './kit/xml-reader.ts'
@@ -56,66 +57,18 @@ const DIALECTS: Record<string, Dialect> = {
   planList: { base: 'base_plan', event: 'plan' }
 }
 
-/** How a document is cut into base elements, which is only a guess until they are read. */
-interface Cut {
-  /** Of a base element. */
-  name: string
-  cutter: PieceCutter
-  base: RegExp
-  event: RegExp
-}
-
 function guessCut(text: string): Cut | undefined {
   const dialect = Object.values(DIALECTS).find(({ base }) => text.includes(`<${base} `))
-  return (
-    dialect && {
-      name: dialect.base,
-      cutter: createPieceCutter(dialect.base),
-      base: new RegExp(`\\s${dialect.base}_id="([^"&<]*)"`),
-      event: new RegExp(`\\s${dialect.event}_id="([^"&<]*)"`, 'g')
+  if (dialect === undefined) return undefined
+  const baseId = new RegExp(`\\s${dialect.base}_id="([^"&<]*)"`)
+  const eventIds = new RegExp(`\\s${dialect.event}_id="([^"&<]*)"`, 'g')
+  return {
+    name: dialect.base,
+    cutter: createPieceCutter(dialect.base),
+    guessEvents(text) {
+      const base_event_id = baseId.exec(text)?.[1] ?? ''
+      return Array.from(text.matchAll(eventIds), ([, event_id]) => ({ base_event_id, event_id: event_id! }))
     }
-  )
-}
-
-function guessEvents(text: string, { base, event }: Cut): CutPiece {
-  const base_event_id = base.exec(text)?.[1] ?? ''
-  const events: CutPiece['events'] = []
-  for (const [, event_id] of text.matchAll(event)) events.push({ base_event_id, event_id: event_id! })
-  return { text, events }
-}
-
-/** Reads what is not known word for word. */
-async function readNew(
-  reader: ReturnType<typeof createProviderReader>,
-  cut: Cut,
-  text: string,
-  pieces: KnownPieces
-): Promise<void> {
-  const stretches = cut.cutter.cut(text)
-  const guesses = stretches.filter(({ isPiece }) => isPiece).map((piece) => guessEvents(piece.text, cut))
-  const found = await pieces.find(guesses)
-  // Of an event that stands there twice the last one counts: what comes after one that was read is to be read, too.
-  const identify = ({ base_event_id, event_id }: Partial<EventRecord>) => `${base_event_id}\n${event_id}`
-  const read = new Set<string>()
-  let next = 0
-  for (const { text, isPiece } of stretches) {
-    const basesBefore = reader.basesBefore(cut.name)
-    const guess = isPiece ? guesses[next] : undefined
-    const piece = isPiece ? found[next++] : undefined
-    // What looks like an element in a comment, say, is none.
-    const isElement = piece !== undefined && basesBefore !== undefined
-    if (isElement && piece.numbers !== null && !guess!.events.some((event) => read.has(identify(event)))) {
-      reader.pass(text)
-      pieces.pass(piece)
-      continue
-    }
-    const itemsBefore = reader.items.length
-    reader.write(text)
-    const items = reader.items.slice(itemsBefore)
-    for (const { record } of items) if (record !== undefined) read.add(identify(record))
-    const isWhole =
-      isElement && reader.basesBefore(cut.name) === basesBefore + 1 && items.length === guess!.events.length
-    if (isWhole) for (const item of items) item.piece = piece.digest
   }
 }
 

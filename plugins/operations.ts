@@ -53,10 +53,10 @@ export default fp(
       const environment = { storage: app.storage, holder, log: app.log, stop: stop.signal }
       const deadline = performance.now() + patienceMs
       while (!(await runJob(job, environment))) {
-        if (performance.now() > deadline) {
+        if (performance.now() > deadline || stop.signal.aborted) {
           throw new SourceBusy(`A run of ${source.name} is under way; try again when it has ended.`)
         }
-        await sleep(POLL_MS, undefined, { signal: stop.signal })
+        await sleep(POLL_MS, undefined, { signal: stop.signal }).catch(() => undefined)
       }
       return done!.result
     }

@@ -136,7 +136,7 @@ export function createBatches({
   }
 
   const isFull = () =>
-    events.length + rejectedIds.length + rejects.length >= BATCH.items ||
+    events.length + Math.max(rejectedIds.length, rejects.length) >= BATCH.items ||
     rawLength > BATCH.characters ||
     counts.bytes - flushedAt > BATCH.characters
 

@@ -45,12 +45,10 @@ export async function fetchSource(source: Source, adapter: SourceAdapter, contex
     const missing = await storage.missing(opened, timeNow())
     const suspicion = suspect(opened.id, missing, known.suspicion, source)
     const whole = { readWhole: true, circuit: CLOSED, suspicion }
-    if (suspicion !== null)
-      return {
-        ...whole,
-        ...describeSuspicion(suspicion),
-        ...(wrote(counts) && { state: forgetValidators(known.state) })
-      }
+    if (suspicion !== null) {
+      const forget = wrote(counts) ? { state: forgetValidators(known.state) } : {}
+      return { ...whole, ...describeSuspicion(suspicion), ...forget }
+    }
     counts.delisted = await storage.delist(opened, missing.all)
     const outcome = isSame(counts, end.complete.digest, state?.digest) ? 'unchanged' : 'complete'
     return { ...whole, outcome, state: sealState(end.complete, source, [...opened.repeated]) }

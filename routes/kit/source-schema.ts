@@ -43,7 +43,8 @@ export const SourceSchema = Type.Object(
 /** @param lastRun the newest one, which may be under way */
 export function describeCircuit(circuit: Circuit | undefined, lastRun: Run | null) {
   const { failures, retry_at } = circuit ?? { failures: 0, retry_at: null }
-  const isTrying = lastRun?.finished_at === null || (retry_at !== null && Date.parse(retry_at) <= Date.now())
+  const isUnderWay = lastRun?.kind === 'fetch' && lastRun.finished_at === null
+  const isTrying = isUnderWay || (retry_at !== null && Date.parse(retry_at) <= Date.now())
   const state = failures === 0 ? ('closed' as const) : isTrying ? ('half_open' as const) : ('open' as const)
   return { state, failures, retry_at }
 }

@@ -1,5 +1,5 @@
 import { MongoServerError } from 'mongodb'
-import type { Lease, RunTotal, Storage } from '../kit/contract.ts'
+import type { Lease, Storage } from '../kit/contract.ts'
 import { LeaseLost } from '../kit/errors.ts'
 import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
@@ -7,6 +7,7 @@ import type { Run } from '../kit/run.ts'
 import { NO_COUNTS } from '../kit/run.ts'
 import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 import { fromDocument, type RunDocument } from './documents.ts'
+import { toTotals, totalKey } from './run-totals.ts'
 
 type History = Pick<Storage, 'runs' | 'runTotals' | 'sources' | 'openRun' | 'closeRun' | 'prune'>
 
@@ -143,18 +144,4 @@ export function createHistory({ runs, sources, bodies, attempt, fenced, count }:
 
 function toRun({ token: _token, kind = 'fetch', counts, ...run }: RunDocument): Run {
   return { ...fromDocument(run), kind, counts: { ...NO_COUNTS, ...counts } }
-}
-
-type Ended = Omit<RunTotal, 'source' | 'runs'>
-
-/** Where in a source's document they are counted. */
-function totalKey({ kind, outcome, reason }: Ended): string {
-  return `totals.${kind}/${outcome}/${reason ?? ''}`
-}
-
-function toTotals(source: string, totals: Record<string, number>): RunTotal[] {
-  return Object.entries(totals).map(([key, runs]) => {
-    const [kind, outcome, reason] = key.split('/') as [Ended['kind'], Ended['outcome'], string]
-    return { source, kind, outcome, reason: (reason || null) as Ended['reason'], runs }
-  })
 }

@@ -5,9 +5,11 @@ import { createDatabase } from './database.ts'
 import { createEvents } from './events.ts'
 import { createHistory } from './history.ts'
 import { createLeases } from './leases.ts'
+import { createListing } from './listing.ts'
 import { createRejects } from './rejects.ts'
 import { isMigrated, migrate } from './schema.ts'
 import { createSnapshots } from './snapshots.ts'
+import { createWrite } from './write.ts'
 
 /** SQLITE_BUSY and SQLITE_LOCKED: another process is at it. */
 const BUSY = [5, 6]
@@ -16,6 +18,8 @@ export function createStorage(db: DatabaseSync, path: string): Storage {
   const database = createDatabase(db, path)
   return {
     ...createEvents(database),
+    ...createWrite(database),
+    ...createListing(database),
     ...createHistory(database),
     ...createRejects(database),
     ...createSnapshots(database),

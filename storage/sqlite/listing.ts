@@ -1,0 +1,78 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Missing, Storage } from '../kit/contract.ts'
+import { findKnown } from '../kit/pieces.ts'
+import { growRevision, sourceNumber } from './counters.ts'
+import type { Database } from './database.ts'
+import { toBlob, toSeconds } from './query.ts'
+
+const DELIST_BATCH = 500
+
+type Listing = Pick<Storage, 'meet' | 'findPieces' | 'missing' | 'delist'>
+
+/** Which events a run met, and what becomes of the others. */
+export function createListing(database: Database): Listing {
+  const { get, iterate, run, fenced } = database
+  return {
+    meet: (opened, ids) =>
+      fenced(opened, () => {
+        for (const id of ids) {
+          const known = get('select seq from events where id = ? and listed = 1', toBlob(id))
+          if (known !== undefined) opened.met.add(known.seq as number)
+        }
+      }),
+
+    findPieces: (opened, pieces) =>
+      fenced(opened, () =>
+        findKnown(pieces, (id) => {
+          const known = get('select seq, piece, listed from events where id = ?', toBlob(id))
+          return (
+            known && { seq: known.seq as number, piece: known.piece as string | null, isListed: known.listed === 1 }
+          )
+        })
+      ),
+
+    missing: (opened, now) =>
+      fenced(opened, () => {
+        const source = sourceNumber(database, opened.source)
+        const missing: Missing = { all: [], future: [], listedFuture: 0 }
+        // None can be missing where as many are listed as were met; then there is nothing to read them for.
+        const listed = get('select count(*) as n from events where source = ? and listed = 1', source)!
+        if (listed.n === opened.met.size) return missing
+        const future = toSeconds(now)
+        for (const row of iterate('select seq, starts from events where source = ? and listed = 1', source)) {
+          const isFuture = (row.starts as number) > future
+          if (isFuture) missing.listedFuture++
+          if (opened.met.has(row.seq as number)) continue
+          missing.all.push(row.seq as number)
+          if (isFuture) missing.future.push(row.seq as number)
+        }
+        return missing
+      }),
+
+    async delist(opened, numbers) {
+      let delisted = 0
+      for (let i = 0; i < numbers.length; i += DELIST_BATCH) {
+        // Others want to be answered meanwhile.
+        await nextTurn()
+        const batch = numbers.slice(i, i + DELIST_BATCH).filter((seq) => !opened.met.has(seq))
+        delisted += await fenced(opened, () => {
+          const source = sourceNumber(database, opened.source)
+          const now = new Date().toISOString()
+          let changes = 0
+          for (const seq of batch) {
+            changes += run(
+              `update events set listed = 0, json = json_set(json, '$.status', 'delisted', '$.updated_at', ?1, '$.delisted_at', ?1)
+               where seq = ?2 and source = ?3 and listed = 1`,
+              now,
+              seq,
+              source
+            ).changes
+          }
+          growRevision(database, changes)
+          return changes
+        })
+      }
+      return delisted
+    }
+  }
+}
