@@ -2,6 +2,7 @@ import type { AnyBulkWriteOperation } from 'mongodb'
 import type { OpenRun, Storage, WriteCounts, WriteOptions } from '../kit/contract.ts'
 import { encodeContent, keepLast, nextLife } from '../kit/encode.ts'
 import type { EventContent } from '../kit/event.ts'
+import { judgeWrite } from '../kit/judge-write.ts'
 import { noteRepeated } from '../kit/open-run.ts'
 import { type Database, type InTime, READ } from './database.ts'
 import { type EventDocument, toDocument } from './documents.ts'
@@ -29,9 +30,9 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
     const encoded = keepLast(batch).map(encodeContent)
     const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, duplicates: batch.length - encoded.length }
     const ids = encoded.map(({ content }) => content.id)
-    const found = await events.find({ _id: { $in: ids } }, { ...READ, projection: BEFORE }).toArray()
-    const known = new Map(found.map((document) => [document._id, document]))
-    const created = encoded.length - known.size
+    const documents = await events.find({ _id: { $in: ids } }, { ...READ, projection: BEFORE }).toArray()
+    const found = new Map(documents.map((document) => [document._id, document]))
+    const created = encoded.length - found.size
     let lastSeq = created === 0 ? 0 : (await count({ seq: created })).seq! - created
     const now = new Date().toISOString()
     const { token } = run.lease
@@ -40,17 +41,16 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
     let changes = 0
     for (const one of encoded) {
       const { id } = one.content
-      const before = known.get(id)
+      const before = found.get(id)
       const seq = before?.seq ?? ++lastSeq
       const piece = pieces.get(id)
       const isListed = before?.status === 'listed'
-      const isNewer = (before?.as_of ?? 0) > asOf
-      const isSame = isNewer || (before?.fingerprint === one.fingerprint && (isListed || !listed))
+      const known = before && { fingerprint: before.fingerprint, isListed, asOf: before.as_of ?? 0 }
+      const { isNewer, isSame, countsAs } = judgeWrite(known, one.fingerprint, { listed, asOf })
       if (run.met.has(seq)) {
         counts.duplicates++
         noteRepeated(run, id)
-      } else if (before === undefined) counts.created++
-      else counts[isSame ? 'unchanged' : listed && !isListed ? 'restored' : 'updated']++
+      } else counts[countsAs]++
       if (listed || isListed) met.push(seq)
 
       const older = { _id: id, token: { $lte: token } }

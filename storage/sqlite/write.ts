@@ -1,6 +1,7 @@
 import type { Storage, WriteOptions } from '../kit/contract.ts'
 import { type EncodedContent, type EventLife, encodeContent, keepLast, nextLife } from '../kit/encode.ts'
 import type { Event } from '../kit/event.ts'
+import { judgeWrite } from '../kit/judge-write.ts'
 import { noteRepeated } from '../kit/open-run.ts'
 import { growRevision, sourceNumber } from './counters.ts'
 import type { Database } from './database.ts'
@@ -53,8 +54,8 @@ export function createWrite(database: Database): Pick<Storage, 'write'> {
           }
           const seq = known.seq as number
           const isListed = known.listed === 1
-          const isNewer = (known.as_of as number) > asOf
-          const isSame = isNewer || (known.fingerprint === encoded.fingerprint && (isListed || !listed))
+          const before = { fingerprint: known.fingerprint as string, isListed, asOf: known.as_of as number }
+          const { isNewer, isSame, countsAs } = judgeWrite(before, encoded.fingerprint, writing)
           if (!isSame) {
             update(seq, encoded, writing)
             changes++
@@ -64,7 +65,7 @@ export function createWrite(database: Database): Pick<Storage, 'write'> {
           if (opened.met.has(seq)) {
             counts.duplicates++
             noteRepeated(opened, event.id)
-          } else counts[isSame ? 'unchanged' : listed && !isListed ? 'restored' : 'updated']++
+          } else counts[countsAs]++
           if (listed || isListed) opened.met.add(seq)
         }
         growRevision(database, changes)

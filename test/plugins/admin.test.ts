@@ -90,4 +90,13 @@ describe('whatever changes something', () => {
       code: 'EVT_SOURCE_BUSY'
     })
   })
+
+  it('that waits when the service stops is told to try again', async () => {
+    await start()
+    await service.app.storage.takeLease('source:demo', 'somebody else', 60_000)
+    const waiting = service.app.operate(service.app.sources.list[0]!, () => Promise.resolve('done'))
+    const expected = expect(waiting).rejects.toMatchObject({ code: 'EVT_SOURCE_BUSY', statusCode: 409 })
+    await service.app.close()
+    await expected
+  })
 })

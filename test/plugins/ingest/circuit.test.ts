@@ -141,6 +141,21 @@ describe('a source that fails', () => {
     expect(provider.requests).toHaveLength(2)
   })
 
+  it('is not being tried while something else is done with the source', async () => {
+    provider.serve(failing(() => true, { 'retry-after': '60' }))
+    await start({})
+    await service!.ingest('demo')
+    const { operate, storage, sources } = service!.app
+    await operate(sources.list[0]!, async ({ lease }) => {
+      await storage.openRun('demo', lease, 'reparse')
+      expect(await describeSource()).toMatchObject({ circuit: { state: 'open' }, last_run: { kind: 'reparse' } })
+    })
+    await operate(sources.list[0]!, async ({ lease }) => {
+      await storage.openRun('demo', lease)
+      expect(await describeSource()).toMatchObject({ circuit: { state: 'half_open' } })
+    })
+  })
+
   it('is healed by a run that succeeds, in between or by hand', async () => {
     let isDown = true
     provider.serve(failing(() => isDown))
