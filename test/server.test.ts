@@ -1,82 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
+import { beforeEach, describe, expect, inject, it } from 'vitest'
 import { type Provider, startProvider } from './provider.ts'
+import { createGate, events, ingested, live, SAMPLE, source, status, until, useServices } from './service.ts'
 import { whyNot } from './storage/fixtures.ts'
 
-const SERVER = fileURLToPath(new URL('../server.ts', import.meta.url))
-const SAMPLE = fileURLToPath(new URL('feeds/v2-snapshot-1.xml', import.meta.url))
-
-interface Service {
-  process: ChildProcess
-  /** Once it listens. */
-  url: string
-  output(): string
-  /** Code, or the signal that ended it. */
-  exit: Promise<number | string>
-}
-
-let folder: string
-const services: Service[] = []
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'event-service-'))
-})
-afterEach(async () => {
-  for (const { process, exit } of services.splice(0)) {
-    process.kill('SIGKILL')
-    await exit
-  }
-  await rm(folder, { recursive: true, force: true })
-})
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-/** The real process, as `npm start` runs it. */
-async function run(config: string, env: Record<string, string> = {}): Promise<Service> {
-  const port = await freePort()
-  const file = join(folder, 'config.ini')
-  await writeFile(file, config)
-  const child = spawn(process.execPath, [SERVER], {
-    env: { PATH: process.env.PATH, EVENTS_CONFIG: file, EVENTS_SERVER_PORT: String(port), ...env },
-    stdio: ['ignore', 'pipe', 'pipe']
-  })
-  let text = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (text += data))
-  const exit = once(child, 'exit').then(([code, signal]) => code ?? signal)
-  const service = { process: child, url: `http://127.0.0.1:${port}`, output: () => text, exit }
-  services.push(service)
-  return service
-}
-
-async function until<T>(check: () => Promise<T | false>, ms = 15_000): Promise<T> {
-  const deadline = performance.now() + ms
-  for (;;) {
-    const result = await check().catch(() => false as const)
-    if (result !== false) return result
-    if (performance.now() > deadline) throw new Error('it did not come to pass in time')
-    await sleep(25)
-  }
-}
-const status = async (url: string) => (await fetch(url)).status
-const live = (service: Service) => until(async () => (await status(`${service.url}/livez`)) === 200)
-const events = async (service: Service) => {
-  const { data } = (await (await fetch(`${service.url}/v1/api/events`)).json()) as { data: { title: string }[] }
-  return data
-}
-const ingested = (service: Service, count: number) => until(async () => (await events(service)).length === count)
-const source = (url: string) => `[source.demo]\nadapter = provider-xml\nallow_private = true\nurl = ${url}\n`
+const { run, path } = useServices()
 
 describe('the process', () => {
   it('serves and ingests with both roles, and goes at SIGTERM and at SIGINT with code 0', async () => {
@@ -104,10 +34,10 @@ describe('the process', () => {
   })
 
   it('says which SQLite file it cannot use, and exits with code 1', async () => {
-    await writeFile(join(folder, 'notes.txt'), 'not a database '.repeat(100))
+    await writeFile(path('notes.txt'), 'not a database '.repeat(100))
     const service = await run('[sqlite]\npath = notes.txt\n')
     expect(await service.exit).toBe(1)
-    expect(service.output()).toContain(join(folder, 'notes.txt'))
+    expect(service.output()).toContain(path('notes.txt'))
     expect(service.output()).not.toContain('    at ')
   })
 
@@ -192,36 +122,8 @@ describe('stopping', () => {
 })
 
 describe.skipIf(whyNot('mongodb') !== undefined)('with MongoDB', () => {
-  /** A port where there is nothing until it is opened; then, the tests' server. */
-  async function createGate() {
-    const target = new URL((inject('mongodb') as { url: string }).url)
-    const sockets = new Set<Socket>()
-    let server: Server | undefined
-    const port = await freePort()
-    return {
-      port,
-      async open() {
-        server = createServer((socket) => {
-          const upstream = connect(Number(target.port), target.hostname)
-          for (const [from, to] of [
-            [socket, upstream],
-            [upstream, socket]
-          ] as const) {
-            sockets.add(from)
-            from.on('error', () => to.destroy()).pipe(to)
-          }
-        }).listen(port, '127.0.0.1')
-        await once(server, 'listening')
-      },
-      async close() {
-        for (const socket of sockets) socket.destroy()
-        await new Promise((resolve) => (server === undefined ? resolve(undefined) : server.close(resolve)))
-      }
-    }
-  }
-
   it('that is not there at the start: it lives, is not ready, says so, and recovers by itself; and again later', async () => {
-    const gate = await createGate()
+    const gate = await createGate(new URL((inject('mongodb') as { url: string }).url))
     const service = await run(source(`file:${SAMPLE}`), {
       EVENTS_SERVER_STORAGE: 'mongodb',
       EVENTS_MONGODB_PORT: String(gate.port),
