@@ -25,6 +25,11 @@ export interface AppOptions {
   config: Config
   /** Whether the scheduler starts jobs by itself; tests say false and call `app.jobs.run`. */
   tick?: boolean
+  /**
+   * Where another thread or process ingests for this one: whether that one is alive, or in a few words for people why it
+   * is not. `/readyz` asks.
+   */
+  ingest?: (() => 'alive' | string) | undefined
 }
 
 /** The whole service, in the order in which it is read: each concern is one plugin. It closes in the reverse order. */
@@ -62,7 +67,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(ingest)
   await app.register(operations)
   if (server.roles.has('ingest')) await app.register(scheduler, { tick: options.tick ?? true })
-  await app.register(health)
+  await app.register(health, { ingest: options.ingest })
   await app.register(metricsRoute)
   if (server.roles.has('api')) {
     await app.register(events, { prefix: '/v1/api' })

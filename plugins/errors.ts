@@ -2,7 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { allowedMethods, type RoutePattern } from './errors/allowed-methods.ts'
 import { explainValidation } from './errors/explain-validation.ts'
-import { ProblemSchema, sendProblem } from './errors/problem.ts'
+import { ProblemSchema, RETRY_AFTER, sendProblem } from './errors/problem.ts'
 
 /** Every error leaves as `application/problem+json`; what is not the client's fault is logged, once, and not shown. */
 export default fp(
@@ -63,6 +63,6 @@ export function renderError(error: FastifyError, request: FastifyRequest, reply:
   request.log.error({ err: error, url: request.url }, 'the request failed')
   const isTimeout = error.code === 'FST_ERR_HANDLER_TIMEOUT'
   const fault = isTimeout ? FAULTS.timeout : status === 503 ? FAULTS.storage : FAULTS.other
-  if (fault.status === 503) reply.header('retry-after', '5')
+  if (fault.status === 503) reply.header('retry-after', RETRY_AFTER)
   return sendProblem(reply, fault)
 }

@@ -1,11 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import type { AppOptions } from '../app.ts'
+import { RETRY_AFTER, sendProblem } from '../plugins/errors/problem.ts'
 import { NoQuery } from './kit/paging.ts'
 import { FAILURES } from './kit/responses.ts'
 
 const Status = Type.Object({ status: Type.Literal('ok') }, { description: 'Yes' })
+const Ready = Type.Object(
+  { status: Type.Literal('ok'), checks: Type.Record(Type.String(), Type.Literal('ok')) },
+  { description: 'Yes' }
+)
+const NOT_READY = {
+  503: { ...FAILURES[503], description: 'No: `checks` has what is wrong (`storage_unavailable`, else `not_ready`)' }
+}
 
-const health: FastifyPluginAsyncTypebox = async (app) => {
+const health: FastifyPluginAsyncTypebox<Pick<AppOptions, 'ingest'>> = async (app, { ingest }) => {
   app.get(
     '/livez',
     {
@@ -26,16 +35,34 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'isReady',
         tags: ['health'],
-        summary: 'Whether requests can be answered: the storage is reachable and migrated',
+        summary: 'Whether it can do its work',
+        description:
+          'The storage is reachable and migrated and, where this process ingests, can be written; who ingests for it is alive.',
         querystring: NoQuery,
-        response: { 200: Status, ...FAILURES }
+        response: { 200: Ready, 400: FAILURES[400], ...NOT_READY }
       }
     },
-    async () => {
-      await app.storage.ping()
-      return { status: 'ok' as const }
+    async (_request, reply) => {
+      const storage = await checkStorage()
+      const checks: Record<string, string> = { storage, ...(ingest && { ingest: checkIngest(ingest()) }) }
+      const wrong = Object.entries(checks).filter(([, found]) => found !== 'ok')
+      if (wrong.length === 0) return reply.send({ status: 'ok', checks: checks as Record<string, 'ok'> })
+      const code = storage === 'ok' ? 'not_ready' : 'storage_unavailable'
+      const detail = wrong.map(([name, found]) => `${name}: ${found}`).join('; ')
+      return sendProblem(reply.header('retry-after', RETRY_AFTER), { status: 503, code, detail, checks })
     }
   )
+
+  async function checkStorage(): Promise<string> {
+    try {
+      await app.storage.ping()
+    } catch {
+      return 'it does not answer, or is not set up yet; the log of this process says why. It is tried again all the time'
+    }
+    return 'ok'
+  }
 }
 
 export default health
+
+const checkIngest = (found: string) => (found === 'alive' ? 'ok' : found)

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance, InjectOptions } from 'fastify'
-import { buildApp } from '../app.ts'
+import { type AppOptions, buildApp } from '../app.ts'
 import { readConfig } from '../plugins/config.ts'
 import type { Event } from '../storage/kit/event.ts'
 import type { Run } from '../storage/kit/run.ts'
@@ -44,6 +44,7 @@ export interface TestAppOptions {
   server?: Record<string, string | number>
   /** Whether jobs run by themselves, too. */
   tick?: boolean
+  ingest?: AppOptions['ingest']
 }
 
 export const ADMIN_TOKEN = 'token-of-the-tests'
@@ -53,7 +54,8 @@ export async function createApp({
   driver = 'sqlite',
   sources = {},
   server = {},
-  tick = false
+  tick = false,
+  ingest
 }: TestAppOptions = {}): Promise<TestApp> {
   const store = await createStore(driver)
   const folder = await mkdtemp(join(tmpdir(), 'event-service-'))
@@ -67,7 +69,7 @@ export async function createApp({
   const file = join(folder, 'config.ini')
   await writeFile(file, toIni(sections))
   const config = await readConfig({ EVENTS_CONFIG: file })
-  const app = await buildApp({ config, tick })
+  const app = await buildApp({ config, tick, ingest })
   await app.ready()
 
   async function ask(request: InjectOptions) {

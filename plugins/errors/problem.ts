@@ -20,12 +20,18 @@ export const ProblemSchema = Type.Object(
       Type.Array(Type.Object({ detail: Type.String(), ...Fault }), {
         description: 'All parameters whose form is wrong, if more than one is'
       })
+    ),
+    checks: Type.Optional(
+      Type.Record(Type.String(), Type.String(), { description: 'Of /readyz: each check, `ok` or what is wrong' })
     )
   },
   { $id: 'Problem', title: 'Problem', description: 'RFC 9457' }
 )
 
 export type Problem = Omit<Static<typeof ProblemSchema>, 'type' | 'title'>
+
+/** Seconds after which a 503 may be tried again. */
+export const RETRY_AFTER = '5'
 
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   // As text, so that a route's own response schemas have no say in it.
