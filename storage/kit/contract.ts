@@ -7,6 +7,7 @@
  */
 
 import type { Bitmap } from './bitmap.ts'
+import type { Command, CommandEnd, CommandKind } from './command.ts'
 import type { Event, EventContent } from './event.ts'
 import type { EventFilters } from './filters.ts'
 import type { Reject } from './reject.ts'
@@ -21,6 +22,8 @@ export interface Storage {
   /** Grows with every change to any event, after it. What is read later is never older than the revision read before. */
   revision(): Promise<number>
 
+  /** null where there is none of this source with this id. */
+  run(source: string, id: string): Promise<Run | null>
   /** Newest first, in the order of their leases' tokens. */
   runs(source: string, page: PageRequest): Promise<Page<Run>>
   /** Newest (last seen) first. */
@@ -31,20 +34,40 @@ export interface Storage {
   /**
    * Takes a free or expired lease, on the storage's own clock. Every take raises the token, so that of two holders
    * the later has the higher one.
-   * @returns null while anybody holds it, the same holder included.
+   * @param occasion what it is taken for, so that of all processes one does it; left out: for no occasion of its own
+   * @returns null while anybody holds it, the same holder included; and where the occasion was seen to.
    */
-  takeLease(name: string, holder: string, ms: number): Promise<Lease | null>
+  takeLease(name: string, holder: string, ms: number, occasion?: Occasion): Promise<Lease | null>
   /** @returns false when it expired or somebody else took it: stop working at once. */
   renewLease(lease: Lease, ms: number): Promise<boolean>
   /** Never throws for a lease that is lost already. */
   releaseLease(lease: Lease): Promise<void>
 
+  /** What whoever ingests has to look at, several times a second. */
+  agenda(): Promise<Agenda>
+
+  /**
+   * Asks for something to be done with a source. One that waits or is being done already is not asked for twice: that one
+   * is returned, and for a `run` also one that was asked for less than a second ago, done or not. `pause` and
+   * `resume` are in force with that, the later of two before the earlier.
+   */
+  addCommand(source: string, kind: CommandKind): Promise<Command>
+  /** null where there is none of this source with this id. */
+  command(source: string, id: string): Promise<Command | null>
+  /** Newest first. */
+  commands(source: string, page: PageRequest): Promise<Page<Command>>
+  /** @returns how often it was begun with this; null where it is done. */
+  beginCommand(id: string): Promise<number | null>
+  /** Records its end and its result, once: one that is done stays as it is. */
+  finishCommand(id: string, end: CommandEnd): Promise<void>
+
   /**
    * Starts a run. If a predecessor of this source left one open, that is recorded as `aborted` (`abandoned`), and the
    * source's state is forgotten: it may belong to a content that the storage no longer has. Bodies that no run kept are
    * deleted.
+   * @param id of the command that it is done for; if a predecessor left just this one open, it begins anew
    */
-  openRun(source: string, lease: Lease, kind?: RunKind): Promise<OpenRun>
+  openRun(source: string, lease: Lease, kind?: RunKind, id?: string): Promise<OpenRun>
   /**
    * Inserts new events, updates changed ones, restores delisted ones and touches no other. Idempotent. An event that this
    * run has met before counts as a duplicate, and replaces what was written of it; of two with one id in a batch the
@@ -74,7 +97,8 @@ export interface Storage {
   delist(run: OpenRun, numbers: number[]): Promise<number>
   /**
    * Records the end: first, where they are given, `state`, `circuit` and `suspicion`, and for a run of kind `fetch`
-   * `last_success_at` (`complete` and `unchanged`) and `snapshot_at` (where it read a whole snapshot).
+   * `last_success_at` (`complete` and `unchanged`) and `snapshot_at` (where it read a whole snapshot). A command that
+   * it was done for has its outcome.
    */
   closeRun(run: OpenRun, end: RunEnd): Promise<Run>
 
@@ -92,7 +116,10 @@ export interface Storage {
 
   /** How many runs ended how, ever. */
   runTotals(): Promise<RunTotal[]>
-  /** Deletes the oldest runs beyond this number, of each source. Events are never deleted. */
+  /**
+   * Deletes the oldest runs and commands beyond this number, of each source; but no command that waits, nor the one that
+   * says whether the source is paused. Events are never deleted.
+   */
   prune(keep: { runs: number }): Promise<void>
   /** Resolves when the storage answers and is migrated. */
   ping(): Promise<void>
@@ -127,6 +154,41 @@ export interface Lease {
   name: string
   holder: string
   token: number
+  /** The time by the storage's clock, without asking it: whatever this machine's clock says. */
+  now(): Date
+}
+
+/** Times: milliseconds since 1970, by the storage's clock. */
+export type Occasion =
+  /** Something that was due then: nobody has taken the lease for an occasion since. */
+  | { since: number }
+  /** Its holder vanished: it expired without having been given back. */
+  | { abandoned: true }
+
+export interface Agenda {
+  /** Milliseconds since 1970, by the storage's clock, as all times here. */
+  now: number
+  /** All that were ever taken. */
+  leases: LeaseState[]
+  /** Of every source that ever had a run. */
+  circuits: { source: string; circuit: Circuit }[]
+  /** Names of sources. */
+  paused: string[]
+  /** Those that are not done, in the order in which they were asked for; at most 1000. */
+  commands: Command[]
+}
+
+export interface LeaseState {
+  name: string
+  /** null: it is free. */
+  holder: string | null
+  token: number
+  taken_at: number
+  expires: number
+  /** When it was last taken for an occasion. */
+  attended_at: number | null
+  /** How many of its last holders vanished, in a row. */
+  vanished: number
 }
 
 export interface OpenRun {

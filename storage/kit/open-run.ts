@@ -3,13 +3,13 @@ import { Bitmap } from './bitmap.ts'
 import type { Lease, OpenRun } from './contract.ts'
 import type { RunKind } from './run.ts'
 
-export function newRun(source: string, lease: Lease, kind: RunKind): OpenRun {
+export function newRun(source: string, lease: Lease, kind: RunKind, id: string = randomUUIDv7()): OpenRun {
   return {
-    id: randomUUIDv7(),
+    id,
     source,
     kind,
     lease,
-    started_at: new Date().toISOString(),
+    started_at: lease.now().toISOString(),
     met: new Bitmap(),
     repeated: new Set()
   }

@@ -79,7 +79,7 @@ export const RunSchema = Type.Object(
     id: Type.String(),
     source: Type.String(),
     kind: Type.Unsafe<RunKind>(Type.String({ enum: [...RUN_KINDS], description: KIND })),
-    started_at: Time,
+    started_at: OrNull(Time, 'null while it waits to be started'),
     finished_at: OrNull(Time, 'null while it is under way'),
     outcome: OrNull(Type.Unsafe<Outcome>(Type.String({ enum: [...OUTCOMES] })), OUTCOME),
     reason: OrNull(

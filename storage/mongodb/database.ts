@@ -11,6 +11,7 @@ import type { OpenRun } from '../kit/contract.ts'
 import { LeaseLost, StorageUnavailable } from '../kit/errors.ts'
 import type {
   BodyDocument,
+  CommandDocument,
   EventDocument,
   LeaseDocument,
   MetaDocument,
@@ -36,6 +37,7 @@ export interface Database {
   sources: Collection<SourceDocument>
   bodies: Collection<BodyDocument>
   leases: Collection<LeaseDocument>
+  commands: Collection<CommandDocument>
   meta: Collection<MetaDocument>
   attempt<T>(work: () => Promise<T>): Promise<T>
   /**
@@ -50,7 +52,7 @@ export interface Database {
     operations: AnyBulkWriteOperation<T>[]
   ): Promise<void>
   /** Adds to the counters, and gives what they are then. */
-  count(changes: { revision?: number; seq?: number }): Promise<MetaDocument>
+  count(changes: Pick<MetaDocument, 'revision' | 'seq' | 'commands'>): Promise<MetaDocument>
   /**
    * Raises the revision after work that changes so many events, even after such that failed half-way: who read the old
    * revision read the old events.
@@ -72,7 +74,7 @@ export function createDatabase(client: MongoClient, db: Db): Database {
       throw new StorageUnavailable(`MongoDB: ${error.message}`, { cause: error })
     }
   }
-  async function count(changes: { revision?: number; seq?: number }): Promise<MetaDocument> {
+  async function count(changes: Pick<MetaDocument, 'revision' | 'seq' | 'commands'>): Promise<MetaDocument> {
     const counters = await meta.findOneAndUpdate({ _id: 'counters' }, { $inc: changes }, { returnDocument: 'after' })
     if (counters === null) throw new StorageUnavailable('MongoDB: the database is not migrated yet')
     return counters
@@ -84,6 +86,7 @@ export function createDatabase(client: MongoClient, db: Db): Database {
     sources: db.collection('sources'),
     bodies: db.collection('bodies'),
     leases,
+    commands: db.collection('commands'),
     meta,
     attempt,
     fenced: ({ lease: { name, holder, token } }, work) =>

@@ -1,10 +1,11 @@
+import type { CommandKind, CommandOutcome } from '../kit/command.ts'
 import type { AdapterState, Circuit, Snapshot, Suspicion } from '../kit/contract.ts'
 import type { EncodedContent, EventLife } from '../kit/encode.ts'
 import type { Event } from '../kit/event.ts'
 import type { Reject } from '../kit/reject.ts'
 import type { Run, RunKind } from '../kit/run.ts'
 
-// What may be left out came with version 2 of the schema: documents of version 1 stay as they are.
+// What may be left out came with a later version of the schema: documents of the former ones stay as they are.
 
 /** An event as the API shows it, under `_id`, followed by what only the storage needs. */
 export interface EventDocument extends Omit<Event, 'id'> {
@@ -57,13 +58,32 @@ export interface LeaseDocument {
   expires: Date
   /** Of the take that won: tells it from another one of the same holder. */
   take: string
+  taken_at?: Date
+  attended_at?: Date
+  vanished?: number
 }
-/** `schema` has the version of what `migrate` makes; `counters` the store's revision and the last `seq` given. */
+export interface CommandDocument {
+  _id: string
+  /** In the order in which they were asked for. */
+  no: number
+  source: string
+  kind: CommandKind
+  asked_at: Date
+  finished_at: Date | null
+  outcome: CommandOutcome | null
+  detail: string | null
+  result: string | null
+  attempts: number
+  /** Source and kind, while it is not done: of these there is one. */
+  waiting?: string
+}
+/** `schema` has the version of what `migrate` makes; `counters` the store's revision and the last numbers given. */
 export interface MetaDocument {
   _id: 'schema' | 'counters'
   version?: number
   revision?: number
   seq?: number
+  commands?: number
 }
 
 export const INTERNAL = { seq: 0, fingerprint: 0, piece: 0, as_of: 0, token: 0, end: 0, local_end: 0 } as const

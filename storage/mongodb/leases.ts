@@ -1,28 +1,33 @@
 import { randomUUID } from 'node:crypto'
 import { MongoServerError } from 'mongodb'
-import type { Storage } from '../kit/contract.ts'
-import { type Database, DUPLICATE_KEY } from './database.ts'
+import { clockFrom } from '../kit/clock.ts'
+import type { LeaseState, Occasion, Storage } from '../kit/contract.ts'
+import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 
 /** By the server's clock. As numbers: not every server compares `$$NOW` with a stored date rightly. */
 const EXPIRED = { $lte: [{ $toLong: { $ifNull: ['$expires', new Date(0)] } }, { $toLong: '$$NOW' }] }
+const NOT_HELD = { $eq: [{ $ifNull: ['$holder', null] }, null] }
 const inMs = (ms: number) => ({ $dateAdd: { startDate: '$$NOW', unit: 'millisecond', amount: ms } })
 
 type Leases = Pick<Storage, 'takeLease' | 'renewLease' | 'releaseLease'>
 
 export function createLeases({ leases, attempt }: Database): Leases {
   return {
-    takeLease: (name, holder, ms) =>
+    takeLease: (name, holder, ms, occasion) =>
       attempt(async () => {
         const take = randomUUID()
-        const isFree = { $or: [{ $eq: [{ $ifNull: ['$holder', null] }, null] }, EXPIRED] }
+        const isFree = { $and: [{ $or: [NOT_HELD, EXPIRED] }, ...isDue(occasion)] }
         const ifFree = (value: unknown, field: string) => ({ $cond: ['$free', value, `$${field}`] })
         const pipeline = [
           { $set: { free: isFree } },
           {
             $set: {
               token: ifFree({ $add: [{ $ifNull: ['$token', 0] }, 1] }, 'token'),
+              vanished: ifFree({ $cond: [NOT_HELD, 0, { $add: [{ $ifNull: ['$vanished', 0] }, 1] }] }, 'vanished'),
               holder: ifFree({ $literal: holder }, 'holder'),
               expires: ifFree(inMs(ms), 'expires'),
+              taken_at: ifFree('$$NOW', 'taken_at'),
+              ...(occasion && { attended_at: ifFree('$$NOW', 'attended_at') }),
               take: ifFree({ $literal: take }, 'take')
             }
           },
@@ -33,7 +38,8 @@ export function createLeases({ leases, attempt }: Database): Leases {
             upsert: true,
             returnDocument: 'after'
           })
-          return lease?.take === take ? { name, holder, token: lease.token } : null
+          if (lease?.take !== take) return null
+          return { name, holder, token: lease.token, now: clockFrom(lease.taken_at!.getTime()) }
         } catch (error) {
           // Two made the very first lease of this name at once; the other one has it.
           if (error instanceof MongoServerError && error.code === DUPLICATE_KEY) return null
@@ -50,7 +56,26 @@ export function createLeases({ leases, attempt }: Database): Leases {
 
     releaseLease: ({ name, holder, token }) =>
       attempt(async () => {
-        await leases.updateOne({ _id: name, holder, token }, { $set: { holder: null } })
+        await leases.updateOne({ _id: name, holder, token }, { $set: { holder: null, vanished: 0 } })
       })
   }
+}
+
+function isDue(occasion: Occasion | undefined): object[] {
+  if (occasion === undefined) return []
+  if ('abandoned' in occasion) return [{ $not: [NOT_HELD] }]
+  return [{ $lt: [{ $toLong: { $ifNull: ['$attended_at', new Date(0)] } }, occasion.since] }]
+}
+
+export async function leaseStates({ leases }: Database): Promise<LeaseState[]> {
+  const rows = await leases.find({}, READ).sort({ _id: 1 }).toArray()
+  return rows.map(({ _id, holder, token, expires, taken_at, attended_at, vanished = 0 }) => ({
+    name: _id,
+    holder,
+    token,
+    taken_at: taken_at?.getTime() ?? 0,
+    expires: expires.getTime(),
+    attended_at: attended_at?.getTime() ?? null,
+    vanished
+  }))
 }

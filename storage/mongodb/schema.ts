@@ -1,53 +1,104 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoServerError } from 'mongodb'
-import type { Storage } from '../kit/contract.ts'
+import type { Lease, Storage } from '../kit/contract.ts'
 import { StorageUnavailable, StorageUnusable } from '../kit/errors.ts'
 import { type Database, READ } from './database.ts'
 
-const SCHEMA_VERSION = 2
 const INDEX_NOT_FOUND = 27
 
-export function createMigration(database: Database): Pick<Storage, 'ping' | 'migrate'> {
-  const { events, runs, rejects, bodies, meta, attempt } = database
+/**
+ * One entry a version, never changed once released, each of them as good done twice as once: whoever does it can die in the
+ * middle.
+ */
+const MIGRATIONS: ((database: Database) => Promise<void>)[] = [
+  async ({ events, runs, rejects, meta }) => {
+    await events.createIndexes([
+      // Every field that a filter reads, so that a document is read only when it is in the answer.
+      {
+        name: 'events_by_start',
+        key: { ever_online: 1, starts_at: 1, _id: 1, end: 1, start_date: 1, local_end: 1, sell_mode: 1, source: 1 }
+      }
+    ])
+    await runs.createIndexes([{ name: 'runs_by_source', key: { source: 1, token: -1, _id: -1 } }])
+    await rejects.createIndexes([{ name: 'rejects_by_source', key: { source: 1, last_seen_at: -1, _id: -1 } }])
+    await meta.updateOne({ _id: 'counters' }, { $setOnInsert: { revision: 0, seq: 0 } }, { upsert: true })
+  },
+  async ({ events, bodies }) => {
+    // Every field that says what is missing.
+    await events.createIndexes([{ name: 'events_listed', key: { source: 1, status: 1, seq: 1, starts_at: 1 } }])
+    await bodies.createIndexes([{ name: 'bodies_by_source', key: { source: 1, run_id: 1 } }])
+    // Of stores that version 1 made; `events_listed` is in its place.
+    await events.dropIndex('events_by_source').catch((error) => {
+      if (!(error instanceof MongoServerError && error.code === INDEX_NOT_FOUND)) throw error
+    })
+  },
+  async ({ commands }) => {
+    await commands.createIndexes([
+      // One that waits is not asked for twice.
+      { name: 'commands_waiting_once', key: { waiting: 1 }, unique: true, sparse: true },
+      { name: 'commands_waiting', key: { finished_at: 1, no: 1 } },
+      { name: 'commands_by_source', key: { source: 1, no: -1 } },
+      { name: 'commands_switching', key: { kind: 1, no: 1 } }
+    ])
+  }
+]
+
+/** Of the one that migrates, while the others wait. */
+const LEASE = { name: 'migration', ms: 15_000, pollMs: 200, patienceMs: 5000 }
+
+type Leases = Pick<Storage, 'takeLease' | 'renewLease' | 'releaseLease'>
+
+export function createMigration(database: Database, leases: Leases): Pick<Storage, 'ping' | 'migrate'> {
+  const { meta, attempt } = database
+  const version = async () => (await meta.findOne({ _id: 'schema' }, READ))?.version ?? 0
+
+  async function migrateOn(lease: Lease): Promise<void> {
+    for (let from = await version(); from < MIGRATIONS.length; from++) {
+      await MIGRATIONS[from]!(database)
+      if (!(await leases.renewLease(lease, LEASE.ms))) {
+        throw new StorageUnavailable('MongoDB: the migration took too long to keep its lease')
+      }
+      await meta.updateOne({ _id: 'schema' }, { $set: { version: from + 1 } }, { upsert: true })
+    }
+  }
+
   return {
     ping: () =>
       attempt(async () => {
-        const schema = await meta.findOne({ _id: 'schema' }, READ)
-        if (schema?.version !== SCHEMA_VERSION)
+        if ((await version()) !== MIGRATIONS.length) {
           throw new StorageUnavailable('MongoDB: the database is not migrated yet')
+        }
       }),
 
-    migrate: () =>
-      attempt(async () => {
-        const version = (await meta.findOne({ _id: 'schema' }, READ))?.version ?? 0
-        if (version > SCHEMA_VERSION) {
+    async migrate() {
+      const deadline = performance.now() + LEASE.patienceMs
+      for (;;) {
+        const from = await attempt(version)
+        if (from > MIGRATIONS.length) {
           throw new StorageUnusable(
-            `the database ${meta.dbName} was written by a newer Event Service (schema ${version}, this one knows ` +
-              `${SCHEMA_VERSION}): run that version, or set [mongodb] database to another one`
+            `the database ${meta.dbName} was written by a newer Event Service (schema ${from}, this one knows ` +
+              `${MIGRATIONS.length}): run that version, or set [mongodb] database to another one`
           )
         }
-        if (version === SCHEMA_VERSION) return
-        await events.createIndexes([
-          // Every field that a filter reads, so that a document is read only when it is in the answer.
-          {
-            name: 'events_by_start',
-            key: { ever_online: 1, starts_at: 1, _id: 1, end: 1, start_date: 1, local_end: 1, sell_mode: 1, source: 1 }
-          },
-          // Every field that says what is missing.
-          { name: 'events_listed', key: { source: 1, status: 1, seq: 1, starts_at: 1 } }
-        ])
-        await runs.createIndexes([{ name: 'runs_by_source', key: { source: 1, token: -1, _id: -1 } }])
-        await rejects.createIndexes([{ name: 'rejects_by_source', key: { source: 1, last_seen_at: -1, _id: -1 } }])
-        await bodies.createIndexes([{ name: 'bodies_by_source', key: { source: 1, run_id: 1 } }])
-        if (version === 1) await dropOldIndex(database)
-        await meta.updateOne({ _id: 'counters' }, { $setOnInsert: { revision: 0, seq: 0 } }, { upsert: true })
-        await meta.updateOne({ _id: 'schema' }, { $set: { version: SCHEMA_VERSION } }, { upsert: true })
-      })
+        if (from === MIGRATIONS.length) return
+        const lease = await leases.takeLease(LEASE.name, randomUUID(), LEASE.ms)
+        if (lease !== null) {
+          // Indexes of a large collection take longer than a lease.
+          const renewal = setInterval(
+            () => void leases.renewLease(lease, LEASE.ms).catch(() => undefined),
+            LEASE.ms / 3
+          )
+          try {
+            return await attempt(() => migrateOn(lease))
+          } finally {
+            clearInterval(renewal)
+            await leases.releaseLease(lease).catch(() => undefined)
+          }
+        }
+        if (performance.now() > deadline) throw new StorageUnavailable('MongoDB: another process migrates the database')
+        await sleep(LEASE.pollMs)
+      }
+    }
   }
-}
-
-/** Of version 1; `events_listed` is in its place. Another process may have dropped it already. */
-async function dropOldIndex({ events }: Database): Promise<void> {
-  await events.dropIndex('events_by_source').catch((error) => {
-    if (!(error instanceof MongoServerError && error.code === INDEX_NOT_FOUND)) throw error
-  })
 }

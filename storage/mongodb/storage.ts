@@ -1,5 +1,6 @@
 import type { Db, MongoClient } from 'mongodb'
 import type { Storage } from '../kit/contract.ts'
+import { createCommands } from './commands.ts'
 import { createDatabase } from './database.ts'
 import { createEvents } from './events.ts'
 import { createHistory } from './history.ts'
@@ -12,6 +13,7 @@ import { createWrite } from './write.ts'
 
 export function createStorage(client: MongoClient, db: Db): Storage {
   const database = createDatabase(client, db)
+  const leases = createLeases(database)
   return {
     ...createEvents(database),
     ...createWrite(database),
@@ -19,8 +21,9 @@ export function createStorage(client: MongoClient, db: Db): Storage {
     ...createHistory(database),
     ...createRejects(database),
     ...createSnapshots(database),
-    ...createLeases(database),
-    ...createMigration(database),
+    ...leases,
+    ...createCommands(database),
+    ...createMigration(database, leases),
     close: () => client.close()
   }
 }

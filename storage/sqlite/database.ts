@@ -2,6 +2,9 @@ import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import type { OpenRun } from '../kit/contract.ts'
 import { LeaseLost, StorageUnavailable } from '../kit/errors.ts'
 
+/** SQLite's own clock, in milliseconds: every process on the file sees the same one. */
+export const NOW_MS = "cast(unixepoch('subsec') * 1000 as integer)"
+
 export type Row = Record<string, SQLOutputValue>
 export type SqlValue = string | number | Uint8Array | null
 

@@ -1,18 +1,20 @@
 import type { SQLOutputValue } from 'node:sqlite'
-import type { AdapterState, OpenRun, RunEnd, RunTotal, Storage, Suspicion } from '../kit/contract.ts'
+import type { AdapterState, Agenda, OpenRun, RunEnd, RunTotal, Storage, Suspicion } from '../kit/contract.ts'
 import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
 import type { Run } from '../kit/run.ts'
 import { NO_COUNTS } from '../kit/run.ts'
+import { finishCommandOf, pruneCommands } from './commands.ts'
 import type { Database, Row, SqlValue } from './database.ts'
 
-type History = Pick<Storage, 'runs' | 'runTotals' | 'sources' | 'openRun' | 'closeRun' | 'prune'>
+type History = Pick<Storage, 'run' | 'runs' | 'runTotals' | 'sources' | 'openRun' | 'closeRun' | 'prune'>
 
 /** By the lease that each run had: neither the clocks of several hosts nor one millisecond can put them out of order. */
 const NEWEST_RUN = 'token desc, id desc'
 
 /** Runs, and what is known of their sources. */
-export function createHistory({ get, all, run, attempt, transaction, fenced }: Database): History {
+export function createHistory(database: Database): History {
+  const { get, all, run, attempt, transaction, fenced } = database
   function finish({ id, source, kind }: Pick<OpenRun, 'id' | 'source' | 'kind'>, end: RunEnd, at: string): void {
     run(
       'update runs set finished_at = ?, outcome = ?, reason = ?, detail = ?, counts = ? where id = ?',
@@ -33,6 +35,11 @@ export function createHistory({ get, all, run, attempt, transaction, fenced }: D
   }
 
   return {
+    run: (source, id) =>
+      attempt(() => {
+        const row = get('select * from runs where id = ? and source = ?', id, source)
+        return row === undefined ? null : toRun(row)
+      }),
     runs: (source, { limit, after }) =>
       attempt(() => {
         const [token, id] = after ?? [Number.MAX_SAFE_INTEGER, '']
@@ -64,17 +71,20 @@ export function createHistory({ get, all, run, attempt, transaction, fenced }: D
         }))
       ),
 
-    openRun: (source, lease, kind = 'fetch') => {
-      const opened = newRun(source, lease, kind)
+    openRun: (source, lease, kind = 'fetch', id) => {
+      const opened = newRun(source, lease, kind, id)
       return fenced(opened, () => {
         run('insert into sources (name) values (?) on conflict do nothing', source)
         const abandoned = all('select id, source, kind from runs where source = ? and finished_at is null', source)
         const end = { outcome: 'aborted', reason: 'abandoned', detail: null, counts: NO_COUNTS } as const
-        for (const row of abandoned) finish(row as unknown as OpenRun, end, opened.started_at)
+        for (const row of abandoned) {
+          if (row.id !== opened.id) finish(row as unknown as OpenRun, end, opened.started_at)
+        }
         if (abandoned.length > 0) run('update sources set state = null where name = ?', source)
         run('delete from bodies where source = ? and run_id not in (select run_id from snapshots)', source)
         run(
-          'insert into runs (id, source, token, started_at, counts, kind) values (?, ?, ?, ?, ?, ?)',
+          `insert into runs (id, source, token, started_at, counts, kind) values (?, ?, ?, ?, ?, ?)
+           on conflict (id) do update set token = excluded.token, started_at = excluded.started_at`,
           opened.id,
           source,
           lease.token,
@@ -88,7 +98,7 @@ export function createHistory({ get, all, run, attempt, transaction, fenced }: D
 
     closeRun: (opened, end) =>
       fenced(opened, () => {
-        const finished = new Date().toISOString()
+        const finished = opened.lease.now().toISOString()
         const { source, kind } = opened
         const set = (column: string, value: SqlValue) =>
           run(`update sources set ${column} = ? where name = ?`, value, source)
@@ -101,21 +111,30 @@ export function createHistory({ get, all, run, attempt, transaction, fenced }: D
         if (kind === 'fetch' && end.readWhole) set('snapshot_at', opened.started_at)
         if (kind === 'fetch' && ['complete', 'unchanged'].includes(end.outcome)) set('last_success_at', finished)
         finish(opened, end, finished)
+        finishCommandOf(database, opened, end)
         return toRun(get('select * from runs where id = ?', opened.id)!)
       }),
 
     prune: (keep) =>
       transaction(() => {
-        for (const { name } of all('select name from sources')) {
+        for (const { name } of all('select name from sources union select source from commands')) {
           run(
             `delete from runs where source = ?1 and (token, id) <
              (select token, id from runs where source = ?1 order by ${NEWEST_RUN} limit 1 offset ?2)`,
             name as string,
             keep.runs - 1
           )
+          pruneCommands(database, name as string, keep.runs)
         }
       })
   }
+}
+
+export function circuits({ all }: Database): Agenda['circuits'] {
+  return all('select name, failures, retry_at from sources').map(({ name, failures, retry_at }) => ({
+    source: name as string,
+    circuit: { failures: failures as number, retry_at: retry_at as string | null }
+  }))
 }
 
 function toRun({ counts, token: _token, ...row }: Row): Run {

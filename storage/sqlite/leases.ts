@@ -1,24 +1,32 @@
-import type { Storage } from '../kit/contract.ts'
-import type { Database } from './database.ts'
-
-/** SQLite's own clock, in milliseconds: every process on the file sees the same one. */
-const NOW_MS = "cast(unixepoch('subsec') * 1000 as integer)"
+import { clockFrom } from '../kit/clock.ts'
+import type { LeaseState, Storage } from '../kit/contract.ts'
+import { type Database, NOW_MS } from './database.ts'
 
 type Leases = Pick<Storage, 'takeLease' | 'renewLease' | 'releaseLease'>
 
 export function createLeases({ get, run, attempt, transaction }: Database): Leases {
   return {
-    takeLease: (name, holder, ms) =>
+    takeLease: (name, holder, ms, occasion) =>
       transaction(() => {
         const row = get(
-          `insert into leases values (?1, ?2, 1, ${NOW_MS} + ?3)
-           on conflict (name) do update set holder = ?2, token = token + 1, expires = ${NOW_MS} + ?3
-           where holder is null or expires <= ${NOW_MS} returning token`,
+          `insert into leases (name, holder, token, expires, taken_at, attended_at)
+             values (?1, ?2, 1, ${NOW_MS} + ?3, ${NOW_MS}, iif(?4, ${NOW_MS}, null))
+           on conflict (name) do update set
+             holder = ?2, token = token + 1, expires = ${NOW_MS} + ?3, taken_at = ${NOW_MS},
+             attended_at = iif(?4, ${NOW_MS}, attended_at), vanished = iif(holder is null, 0, vanished + 1)
+           where (holder is null or expires <= ${NOW_MS})
+             and (?5 is null or attended_at is null or attended_at < ?5)
+             and (?6 = 0 or holder is not null)
+           returning token, taken_at`,
           name,
           holder,
-          ms
+          ms,
+          occasion === undefined ? 0 : 1,
+          occasion !== undefined && 'since' in occasion ? occasion.since : null,
+          occasion !== undefined && 'abandoned' in occasion ? 1 : 0
         )
-        return row === undefined ? null : { name, holder, token: row.token as number }
+        if (row === undefined) return null
+        return { name, holder, token: row.token as number, now: clockFrom(row.taken_at as number) }
       }),
     renewLease: ({ name, holder, token }, ms) =>
       attempt(() => {
@@ -33,7 +41,16 @@ export function createLeases({ get, run, attempt, transaction }: Database): Leas
       }),
     releaseLease: ({ name, holder, token }) =>
       attempt(() => {
-        run('update leases set holder = null where name = ? and holder = ? and token = ?', name, holder, token)
+        run(
+          'update leases set holder = null, vanished = 0 where name = ? and holder = ? and token = ?',
+          name,
+          holder,
+          token
+        )
       })
   }
+}
+
+export function leaseStates({ all }: Database): LeaseState[] {
+  return all('select * from leases order by name') as unknown as LeaseState[]
 }

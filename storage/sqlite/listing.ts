@@ -57,7 +57,7 @@ export function createListing(database: Database): Listing {
         const batch = numbers.slice(i, i + DELIST_BATCH).filter((seq) => !opened.met.has(seq))
         delisted += await fenced(opened, () => {
           const source = sourceNumber(database, opened.source)
-          const now = new Date().toISOString()
+          const now = opened.lease.now().toISOString()
           let changes = 0
           for (const seq of batch) {
             changes += run(

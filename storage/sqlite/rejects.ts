@@ -22,7 +22,7 @@ export function createRejects({ all, run, attempt, fenced }: Database): Rejects 
 
     writeRejects: (opened, rejects, most) =>
       fenced(opened, () => {
-        const now = new Date().toISOString()
+        const now = opened.lease.now().toISOString()
         for (const reject of rejects) {
           run(
             `insert into rejects values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 1, ?9)

@@ -46,7 +46,17 @@ const MIGRATIONS = [
    create table bodies (
      run_id text not null, part integer not null, source text not null, data blob not null,
      unique (run_id, part)) strict;
-   create index bodies_by_source on bodies (source, run_id);`
+   create index bodies_by_source on bodies (source, run_id);`,
+  `alter table leases add column taken_at integer not null default 0;
+   alter table leases add column attended_at integer;
+   alter table leases add column vanished integer not null default 0;
+   create table commands (
+     no integer primary key, id text not null unique, source text not null, kind text not null,
+     asked_at integer not null, finished_at integer, outcome text, detail text, result text,
+     attempts integer not null default 0) strict;
+   create index commands_by_source on commands (source, no);
+   create index commands_waiting on commands (no) where finished_at is null;
+   create index commands_switching on commands (kind, source, no) where kind in ('pause', 'resume');`
 ]
 
 /**

@@ -31,7 +31,7 @@ export function createSnapshots({ get, all, run, attempt, fenced }: Database): S
             snapshot.charset,
             snapshot.bytes,
             n as number,
-            new Date().toISOString()
+            opened.lease.now().toISOString()
           )
         }
         const kept = all(`select run_id, size from snapshots where source = ? order by ${NEWEST}`, opened.source)

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Storage } from '../kit/contract.ts'
 import { StorageUnavailable, StorageUnusable } from '../kit/errors.ts'
+import { createCommands } from './commands.ts'
 import { createDatabase } from './database.ts'
 import { createEvents } from './events.ts'
 import { createHistory } from './history.ts'
@@ -24,6 +25,7 @@ export function createStorage(db: DatabaseSync, path: string): Storage {
     ...createRejects(database),
     ...createSnapshots(database),
     ...createLeases(database),
+    ...createCommands(database),
 
     ping: () =>
       database.attempt(() => {

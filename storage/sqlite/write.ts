@@ -38,7 +38,7 @@ export function createWrite(database: Database): Pick<Storage, 'write'> {
       fenced(opened, () => {
         const unique = keepLast(events)
         const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, duplicates: events.length - unique.length }
-        const writing = { now: new Date().toISOString(), listed, pieces, asOf }
+        const writing = { now: opened.lease.now().toISOString(), listed, pieces, asOf }
         const source = sourceNumber(database, opened.source)
         let changes = 0
         for (const event of unique) {

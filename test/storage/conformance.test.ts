@@ -736,7 +736,7 @@ for (const driver of DRIVERS.keys()) {
           counts
         })
         expect(closed).toMatchObject({ id: run.id, outcome: 'partial', reason: 'truncated', detail: 'cut off', counts })
-        expect(closed.finished_at! >= closed.started_at).toBe(true)
+        expect(closed.finished_at! >= closed.started_at!).toBe(true)
         expect((await storage.runs('demo', { limit: 10 })).items).toEqual([closed])
       })
 
