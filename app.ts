@@ -1,6 +1,7 @@
 import fastify, { type FastifyInstance, LogController } from 'fastify'
 import adapters from './plugins/adapters.ts'
 import admin from './plugins/admin.ts'
+import commands from './plugins/commands.ts'
 import type { Config } from './plugins/config/load.ts'
 import config from './plugins/config.ts'
 import docs from './plugins/docs.ts'
@@ -66,6 +67,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(adapters)
   await app.register(ingest)
   await app.register(operations)
+  await app.register(commands)
   if (server.roles.has('ingest')) await app.register(scheduler, { tick: options.tick ?? true })
   await app.register(health, { ingest: options.ingest })
   await app.register(metricsRoute)

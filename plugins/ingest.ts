@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import type { Run } from '../storage/kit/run.ts'
-import type { JobContext } from './jobs/kit/contract.ts'
+import type { RunContext } from './ingest/record-run.ts'
 import type { Source } from './sources.ts'
 
 declare module 'fastify' {
@@ -9,16 +9,18 @@ declare module 'fastify' {
   }
 }
 
+export type IngestContext = Omit<RunContext, 'storage' | 'http'>
+
 /** What can be done with a source, under its lease. Never throws for what is wrong with a feed. */
 export interface Ingest {
   /** One run over its feed, into the storage. */
-  fetch(source: Source, context: JobContext): Promise<Run>
+  fetch(source: Source, context: IngestContext): Promise<Run>
   /** Reads its kept snapshots again, without the network. */
-  reparse(source: Source, context: JobContext): Promise<Run[]>
+  reparse(source: Source, context: IngestContext): Promise<Run[]>
   /** Tries its rejects again. */
-  redrive(source: Source, context: JobContext): Promise<Run>
-  /** Delists what a suspicious run lacked; an error (409) where there is nothing to confirm. */
-  confirm(source: Source, context: JobContext): Promise<Run>
+  redrive(source: Source, context: IngestContext): Promise<Run>
+  /** Delists what a suspicious run lacked. */
+  confirm(source: Source, context: IngestContext): Promise<Run>
 }
 
 /** The way of the data: adapter → check → batch → bulk write → delist → save state. */

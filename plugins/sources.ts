@@ -39,7 +39,9 @@ export default fp(
       freshness() {
         if (freshness === undefined || Date.now() - readAt > FRESHNESS_MS) {
           readAt = Date.now()
-          freshness = app.storage.sources().then((states) => judgeFreshness(list, states, new Date()))
+          freshness = Promise.all([app.storage.sources(), app.storage.agenda()]).then(([states, { now }]) =>
+            judgeFreshness(list, states, new Date(now))
+          )
           // A failure is for those who asked, not for the next ones.
           freshness.catch(() => (freshness = undefined))
         }

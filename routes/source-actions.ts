@@ -1,54 +1,134 @@
+import createError from '@fastify/error'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import type { Source } from '../plugins/sources.ts'
+import { CommandSchema } from '../storage/kit/command.ts'
 import { RunSchema } from '../storage/kit/run.ts'
 import { findSource, NameParams } from './kit/find-source.ts'
 import { NoQuery } from './kit/paging.ts'
 import { ADMIN_FAILURES, notFound } from './kit/responses.ts'
+import { ACCEPTED, RunRef, runAddress, runOf } from './kit/run-answer.ts'
+
+const NothingToConfirm = createError<[string]>('EVT_NOTHING_TO_CONFIRM', '%s', 409)
+const SourcePaused = createError<[string]>('EVT_SOURCE_PAUSED', '%s', 409)
+const SourceDisabled = createError<[string]>('EVT_SOURCE_DISABLED', '%s', 409)
+
+/** How long an answer waits for what was asked for: less than a request may take. */
+const PATIENCE_MS = 10_000
 
 /** What an operator does with a source. */
 const sourceActions: FastifyPluginAsyncTypebox = async (app) => {
-  app.addSchema(RunSchema)
+  for (const schema of [RunSchema, CommandSchema]) app.addSchema(schema)
+  const { storage, commands } = app
+
+  const about = { tags: ['sources'], security: [{ admin: [] }], params: NameParams, querystring: NoQuery }
+  const failures = { ...ADMIN_FAILURES, ...notFound('source') }
+
+  async function refuseToRun({ name, enabled }: Source): Promise<void> {
+    if (!enabled) throw new SourceDisabled(`${name} has enabled = false in the configuration: nothing fetches it.`)
+    if ((await storage.agenda()).paused.includes(name)) {
+      throw new SourcePaused(`${name} is paused: resume it first (POST /v1/api/sources/${name}/resume).`)
+    }
+  }
+
+  app.post(
+    '/sources/:name/runs',
+    {
+      schema: {
+        ...about,
+        operationId: 'runSource',
+        summary: 'Fetches a source now',
+        description:
+          'Whatever its cron says, and even while it is spared after failures. However many ask at once, one run is made: who ' +
+          'asks while one that was asked for waits, is under way, or is less than a second old gets the address of that one.',
+        response: { ...ACCEPTED, ...failures }
+      }
+    },
+    async ({ params }, reply) => {
+      const source = findSource(app.sources.list, params.name)
+      await refuseToRun(source)
+      const command = await commands.ask(source, 'run')
+      const run = await runOf(storage, command)
+      return reply.code(202).header('location', runAddress(command)).send(run!)
+    }
+  )
+
+  const switches = [
+    {
+      kind: 'pause',
+      operationId: 'pauseSource',
+      summary: 'Stops fetching a source',
+      description:
+        'In all processes, for as long as it takes. A fetch that is under way is aborted; what it wrote stays.'
+    },
+    {
+      kind: 'resume',
+      operationId: 'resumeSource',
+      summary: 'Fetches a paused source again',
+      description: 'At once, if its cron was due meanwhile.'
+    }
+  ] as const
+  for (const { kind, ...texts } of switches) {
+    app.post(
+      `/sources/:name/${kind}`,
+      {
+        schema: {
+          ...about,
+          ...texts,
+          response: { 200: Type.Ref(CommandSchema.$id!, { description: 'It is in force' }), ...failures }
+        }
+      },
+      async ({ params }, reply) => reply.send(await commands.ask(findSource(app.sources.list, params.name), kind))
+    )
+  }
 
   const actions = [
     {
       url: '/sources/:name/confirm',
-      operationId: 'confirmSource',
       kind: 'confirm',
+      operationId: 'confirmSource',
       summary: 'Delists what a suspicious run lacked',
       description:
         'After a run with the outcome `suspicious`, once a person has seen that these events are really gone.'
     },
     {
       url: '/sources/:name/rejects/redrive',
-      operationId: 'redriveRejects',
       kind: 'redrive',
+      operationId: 'redriveRejects',
       summary: 'Tries the rejects of a source again',
       description:
         'After a fix. One that passes becomes an event and leaves the list; `counts.rejected` are those that stay.'
     }
   ] as const
-  for (const { url, kind, ...about } of actions) {
+  for (const { url, kind, ...texts } of actions) {
     app.post(
       url,
       {
         schema: {
           ...about,
-          tags: ['sources'],
-          security: [{ admin: [] }],
-          params: NameParams,
-          querystring: NoQuery,
+          ...texts,
           response: {
-            200: Type.Ref(RunSchema.$id!, { description: 'What was done, as it stands among the runs of the source' }),
-            ...ADMIN_FAILURES,
-            ...notFound('source')
+            200: RunRef('What was done, as it stands among the runs of the source'),
+            ...ACCEPTED,
+            ...failures
           }
         }
       },
       async ({ params }, reply) => {
         const source = findSource(app.sources.list, params.name)
-        return reply.send(await app.operate(source, (context) => app.ingest[kind](source, context)))
+        if (kind === 'confirm') await refuseToConfirm(source)
+        const command = await commands.ask(source, kind, PATIENCE_MS)
+        const run = await runOf(storage, command)
+        if (command.finished_at !== null) return reply.send(run!)
+        return reply.code(202).header('location', runAddress(command)).send(run!)
       }
     )
+  }
+
+  async function refuseToConfirm({ name }: Source): Promise<void> {
+    const known = (await storage.sources()).find(({ source }) => source === name)
+    if (known?.suspicion) return
+    throw new NothingToConfirm(`The last complete run of ${name} is believed: there is nothing to confirm.`)
   }
 }
 

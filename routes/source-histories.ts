@@ -1,5 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { NotFound } from '../plugins/errors/problem.ts'
+import { CommandSchema } from '../storage/kit/command.ts'
 import type { Page, PageRequest, Storage } from '../storage/kit/contract.ts'
 import { type Reject, RejectSchema } from '../storage/kit/reject.ts'
 import { RunSchema } from '../storage/kit/run.ts'
@@ -10,14 +12,25 @@ import {
   isRejectId,
   isToken,
   isUuid,
+  NoQuery,
   nextLink,
   PageInfo,
   type Paging,
   PagingQuery,
-  pageInfo
+  pageInfo,
+  UUID
 } from './kit/paging.ts'
 import { FAILURES, notFound } from './kit/responses.ts'
+import { RunRef, runOf } from './kit/run-answer.ts'
 
+const RunParams = Type.Object({
+  ...NameParams.properties,
+  id: Type.String({
+    pattern: UUID.source,
+    description: '`id` of a run',
+    'x-allowed': '`id` of a run of the source, a UUID'
+  })
+})
 const PageQuery = Type.Object(PagingQuery, { additionalProperties: false })
 
 /** A page of rejects ends when their raw texts have so many characters; they are read so many at a time. */
@@ -26,10 +39,11 @@ const READ_AT_ONCE = 20
 
 /** How fetching a source went, and what was rejected. */
 const sourceHistories: FastifyPluginAsyncTypebox = async (app) => {
-  for (const schema of [RunSchema, RejectSchema]) app.addSchema(schema)
+  for (const schema of [RunSchema, RejectSchema, CommandSchema]) app.addSchema(schema)
   const read = {
     runs: (name: string, page: PageRequest) => app.storage.runs(name, page),
-    rejects: (name: string, page: PageRequest) => readRejects(app.storage, name, page)
+    rejects: (name: string, page: PageRequest) => readRejects(app.storage, name, page),
+    commands: (name: string, page: PageRequest) => app.storage.commands(name, page)
   }
 
   const histories = [
@@ -47,6 +61,13 @@ const sourceHistories: FastifyPluginAsyncTypebox = async (app) => {
       position: [isInstant, isRejectId],
       summary: 'Rejects of a source, last seen first',
       description: 'A page has fewer of them than `limit` where their raw texts are long; go on at `next_cursor`.'
+    },
+    {
+      kind: 'commands',
+      operationId: 'listCommands',
+      item: CommandSchema,
+      position: [isToken],
+      summary: 'What people asked for, newest first, and what became of it'
     }
   ] as const
   for (const { kind, item, position, ...about } of histories) {
@@ -80,6 +101,28 @@ const sourceHistories: FastifyPluginAsyncTypebox = async (app) => {
       }
     )
   }
+
+  app.get(
+    '/sources/:name/runs/:id',
+    {
+      schema: {
+        operationId: 'getRun',
+        tags: ['sources'],
+        summary: 'One run of a source, also one that was asked for and waits to be started',
+        params: RunParams,
+        querystring: NoQuery,
+        response: { 200: RunRef('The run'), ...FAILURES, ...notFound('run') }
+      }
+    },
+    async ({ params }, reply) => {
+      const { name } = findSource(app.sources.list, params.name)
+      const { id } = params
+      const command = await app.storage.command(name, id)
+      const run = command === null ? await app.storage.run(name, id) : await runOf(app.storage, command)
+      if (run === null) throw new NotFound(`There is no run ${id} of ${name}.`)
+      return reply.send(run)
+    }
+  )
 }
 
 export default sourceHistories

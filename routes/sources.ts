@@ -11,15 +11,20 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [RunSchema, SourceSchema]) app.addSchema(schema)
 
   async function describe(sources: readonly Source[]) {
-    const [freshness, states] = await Promise.all([app.sources.freshness(), app.storage.sources()])
+    const [freshness, states, { now, paused }] = await Promise.all([
+      app.sources.freshness(),
+      app.storage.sources(),
+      app.storage.agenda()
+    ])
     return Promise.all(
       sources.map(async ({ name, adapter, cron, cron_timezone, timezone, enabled }) => {
         const { last_success_at, stale } = freshness.find((one) => one.name === name)!
         const state = states.find((one) => one.source === name)
         const last_run = (await app.storage.runs(name, { limit: 1 })).items[0] ?? null
         return {
-          ...{ name, adapter, cron, cron_timezone, timezone, enabled, last_success_at, stale, last_run },
-          circuit: describeCircuit(state?.circuit, last_run),
+          ...{ name, adapter, cron, cron_timezone, timezone, enabled, paused: paused.includes(name) },
+          ...{ last_success_at, stale, last_run },
+          circuit: describeCircuit(state?.circuit, last_run, now),
           suspicion: state?.suspicion ?? null
         }
       })

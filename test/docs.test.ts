@@ -42,10 +42,14 @@ describe('OpenAPI', () => {
       '/v1/api/events/{id}',
       '/v1/api/sources',
       '/v1/api/sources/{name}',
+      '/v1/api/sources/{name}/commands',
       '/v1/api/sources/{name}/confirm',
+      '/v1/api/sources/{name}/pause',
       '/v1/api/sources/{name}/rejects',
       '/v1/api/sources/{name}/rejects/redrive',
-      '/v1/api/sources/{name}/runs'
+      '/v1/api/sources/{name}/resume',
+      '/v1/api/sources/{name}/runs',
+      '/v1/api/sources/{name}/runs/{id}'
     ])
   })
 

@@ -42,7 +42,7 @@ export async function fetchSource(source: Source, adapter: SourceAdapter, contex
       body.close()
     }
 
-    const missing = await storage.missing(opened, timeNow())
+    const missing = await storage.missing(opened, timeNow(context.lease))
     const suspicion = suspect(opened.id, missing, known.suspicion, source)
     const whole = { readWhole: true, circuit: CLOSED, suspicion }
     if (suspicion !== null) {
@@ -54,7 +54,7 @@ export async function fetchSource(source: Source, adapter: SourceAdapter, contex
     return { ...whole, outcome, state: sealState(end.complete, source, [...opened.repeated]) }
   }
   return recordRun(source, 'fetch', context, work, (failure, known) => ({
-    circuit: nextCircuit(known?.circuit ?? CLOSED, failure, source)
+    circuit: nextCircuit(known?.circuit ?? CLOSED, failure, source, { now: context.lease.now().getTime() })
   }))
 }
 

@@ -21,6 +21,7 @@ export const HINTS: Record<Reason, string> = {
   doctype: 'tell the provider: documents with a DOCTYPE are refused',
   limits: 'raise the limit that the detail names, if the document means to go beyond it',
   aborted: 'the service was stopped; the next run starts afresh',
+  paused: 'somebody paused the source; resume it (POST /v1/api/sources/NAME/resume)',
   abandoned: 'the process that ran it is gone; the next run starts afresh',
   lease_lost: 'another process took the source over; look for a process that stood still',
   storage: 'see the storage: the next run starts afresh',
@@ -51,5 +52,6 @@ export function explainFailure(error: unknown, signal: AbortSignal): Failure {
 
 function abortReason({ name }: DOMException): Reason {
   if (name === 'TimeoutError') return 'timeout'
+  if (name === 'PausedError') return 'paused'
   return name === 'LeaseLostError' ? 'lease_lost' : 'aborted'
 }

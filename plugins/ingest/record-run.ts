@@ -11,6 +11,8 @@ import { stillMissing } from './vanish-guard.ts'
 export interface RunContext extends JobContext {
   storage: Storage
   http: HttpClient
+  /** Of the command that it is done for: the run has the same. */
+  id?: string
 }
 
 /** How a run's work ended well. */
@@ -38,7 +40,7 @@ export async function recordRun(
   afterFailure?: AfterFailure
 ): Promise<Run> {
   const started = performance.now()
-  const opened = await context.storage.openRun(source.name, context.lease, kind)
+  const opened = await context.storage.openRun(source.name, context.lease, kind, context.id)
   const log = context.log.child({ source: source.name, run: opened.id })
   const counts: RunCounts = { ...NO_COUNTS }
   let end: Omit<RunEnd, 'counts'>
@@ -70,6 +72,9 @@ export function wrote({ created, updated, restored, delisted, duplicates }: RunC
 /** After these nobody knows how much of the last write was done. */
 const UNCERTAIN: Reason[] = ['storage', 'lease_lost', 'internal']
 
+/** They say nothing of the feed. */
+const ABORTS: Reason[] = ['aborted', 'paused', 'lease_lost']
+
 function endOfFailure(
   { reason, detail }: Failure,
   { counts, known }: { counts: RunCounts; known: Known | undefined },
@@ -77,7 +82,7 @@ function endOfFailure(
 ): Omit<RunEnd, 'counts'> {
   // The storage no longer has what the kept state belongs to.
   const forget = wrote(counts) || UNCERTAIN.includes(reason) ? { state: forgetValidators(known?.state ?? null) } : {}
-  if (reason === 'aborted' || reason === 'lease_lost') return { outcome: 'aborted', reason, detail, ...forget }
+  if (ABORTS.includes(reason)) return { outcome: 'aborted', reason, detail, ...forget }
   return { outcome: counts.seen > 0 ? 'partial' : 'failed', reason, detail, ...forget, ...more }
 }
 

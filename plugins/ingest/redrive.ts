@@ -43,6 +43,7 @@ export async function redriveSource(source: Source, adapter: SourceAdapter, cont
       for (const key of Object.keys(written) as (keyof WriteCounts)[]) counts[key] += written[key]
     }
 
+    signal.throwIfAborted()
     // Of several rejects of one event the one that was seen last counts; they come in that order.
     const tried = new Set<string>()
     let after: Position | undefined

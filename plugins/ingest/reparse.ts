@@ -52,7 +52,7 @@ async function reparse(
   if (end.complete === undefined) throw new Error('the adapter ended without saying that the snapshot is complete')
   // Events may now be as an older snapshot has them: the next fetch must read all of its own.
   if (!isCurrent) return { outcome: 'complete', ...(wrote(counts) && { state: forgetValidators(known.state) }) }
-  const missing = await storage.missing(opened, timeNow())
+  const missing = await storage.missing(opened, timeNow(context.lease))
   const suspicion = suspect(opened.id, missing, null, source)
   if (suspicion !== null) return { ...describeSuspicion(suspicion), suspicion, state: forgetValidators(known.state) }
   counts.delisted = await storage.delist(opened, missing.all)

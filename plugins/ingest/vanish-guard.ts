@@ -1,5 +1,5 @@
 import { Bitmap } from '../../storage/kit/bitmap.ts'
-import type { Missing, Suspicion } from '../../storage/kit/contract.ts'
+import type { Lease, Missing, Suspicion } from '../../storage/kit/contract.ts'
 import type { Source } from '../sources.ts'
 
 type Thresholds = Pick<Source, 'vanish_guard' | 'vanish_percent' | 'vanish_count'>
@@ -46,6 +46,6 @@ export function stillMissing(suspicion: Suspicion, met: Bitmap): Suspicion | nul
 }
 
 /** As `Storage.missing` takes it. */
-export function timeNow(): string {
-  return `${new Date().toISOString().slice(0, 19)}Z`
+export function timeNow(lease: Lease): string {
+  return `${lease.now().toISOString().slice(0, 19)}Z`
 }

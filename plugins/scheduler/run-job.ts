@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { Lease, Storage } from '../../storage/kit/contract.ts'
+import type { Lease, Occasion, Storage } from '../../storage/kit/contract.ts'
 import type { JobDefinition } from '../jobs/kit/contract.ts'
 
 export interface JobEnvironment {
@@ -8,6 +8,10 @@ export interface JobEnvironment {
   holder: string
   log: FastifyBaseLogger
   stop: AbortSignal
+  /** Aborts when its source is paused. */
+  paused?: AbortSignal
+  /** What it is run for; see `Storage.takeLease`. */
+  occasion?: Occasion
   /** Length of the lease; for tests. */
   leaseMs?: number
 }
@@ -16,14 +20,14 @@ export const LEASE_MS = 15_000
 
 /**
  * Runs a job under its lease, which is renewed at a third of its length for as long as the job runs.
- * @returns false when somebody else is running it.
+ * @returns false when somebody else is running it, or has for this occasion.
  */
 export async function runJob(
   job: Pick<JobDefinition, 'name' | 'timeoutMs' | 'run'>,
   environment: JobEnvironment
 ): Promise<boolean> {
-  const { storage, holder, log, stop, leaseMs = LEASE_MS } = environment
-  const lease = await storage.takeLease(job.name, holder, leaseMs)
+  const { storage, holder, log, stop, paused, occasion, leaseMs = LEASE_MS } = environment
+  const lease = await storage.takeLease(job.name, holder, leaseMs, occasion)
   if (lease === null) {
     log.debug('the job runs elsewhere')
     return false
@@ -37,11 +41,14 @@ export async function runJob(
     lost.abort(new DOMException('the lease was lost', 'LeaseLostError'))
   })
   try {
-    await job.run({ signal: AbortSignal.any([stop, timeout.signal, lost.signal]), log, lease })
+    const signals = [stop, timeout.signal, lost.signal, ...(paused ? [paused] : [])]
+    await job.run({ signal: AbortSignal.any(signals), log, lease })
   } finally {
     clearTimeout(timer)
     letGo()
-    await storage.releaseLease(lease).catch((error) => log.warn({ err: error }, 'the lease is left to expire'))
+    // What stopping has cut short is for another process to take over, at once.
+    const isDone = !stop.aborted
+    await storage.releaseLease(lease, isDone).catch(() => log.debug('the lease is left to expire'))
   }
   return true
 }

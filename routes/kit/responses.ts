@@ -19,6 +19,7 @@ export const ADMIN_FAILURES = {
   401: Problem('The admin token is missing or wrong'),
   403: Problem('No admin token is configured'),
   409: Problem(
-    'A run of the source is under way (`source_busy`), or there is nothing to confirm (`nothing_to_confirm`)'
+    'The source is paused (`source_paused`) or not enabled (`source_disabled`), or there is nothing to confirm ' +
+      '(`nothing_to_confirm`)'
   )
 }

@@ -12,6 +12,7 @@ export const SourceSchema = Type.Object(
     cron_timezone: Type.String(),
     timezone: Type.String({ description: "Of the feed's dates" }),
     enabled: Type.Boolean(),
+    paused: Type.Boolean({ description: 'Whether somebody paused it: nothing fetches it until it is resumed' }),
     ...FreshnessFields,
     circuit: Type.Object(
       {
@@ -40,11 +41,14 @@ export const SourceSchema = Type.Object(
   { $id: 'Source', title: 'Source' }
 )
 
-/** @param lastRun the newest one, which may be under way */
-export function describeCircuit(circuit: Circuit | undefined, lastRun: Run | null) {
+/**
+ * @param lastRun the newest one, which may be under way
+ * @param now milliseconds, by the storage's clock
+ */
+export function describeCircuit(circuit: Circuit | undefined, lastRun: Run | null, now: number) {
   const { failures, retry_at } = circuit ?? { failures: 0, retry_at: null }
   const isUnderWay = lastRun?.kind === 'fetch' && lastRun.finished_at === null
-  const isTrying = isUnderWay || (retry_at !== null && Date.parse(retry_at) <= Date.now())
+  const isTrying = isUnderWay || (retry_at !== null && Date.parse(retry_at) <= now)
   const state = failures === 0 ? ('closed' as const) : isTrying ? ('half_open' as const) : ('open' as const)
   return { state, failures, retry_at }
 }

@@ -40,8 +40,12 @@ export interface Storage {
   takeLease(name: string, holder: string, ms: number, occasion?: Occasion): Promise<Lease | null>
   /** @returns false when it expired or somebody else took it: stop working at once. */
   renewLease(lease: Lease, ms: number): Promise<boolean>
-  /** Never throws for a lease that is lost already. */
-  releaseLease(lease: Lease): Promise<void>
+  /**
+   * Gives a lease back. Never throws for one that is lost already.
+   * @param isDone false: what it was taken for is left unfinished, and may be taken over at once (`abandoned`), which does
+   * not count as a holder that vanished
+   */
+  releaseLease(lease: Lease, isDone?: boolean): Promise<void>
 
   /** What whoever ingests has to look at, several times a second. */
   agenda(): Promise<Agenda>

@@ -30,6 +30,7 @@ export const REASONS = [
   'doctype',
   'limits',
   'aborted',
+  'paused',
   'abandoned',
   'lease_lost',
   'storage',

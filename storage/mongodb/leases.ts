@@ -54,9 +54,11 @@ export function createLeases({ leases, attempt }: Database): Leases {
         return result.matchedCount === 1
       }),
 
-    releaseLease: ({ name, holder, token }) =>
+    releaseLease: ({ name, holder, token }, isDone = true) =>
       attempt(async () => {
-        await leases.updateOne({ _id: name, holder, token }, { $set: { holder: null, vanished: 0 } })
+        // -1: that it is taken over next does not count.
+        const released = isDone ? { holder: null, vanished: 0 } : { expires: new Date(0), vanished: -1 }
+        await leases.updateOne({ _id: name, holder, token }, { $set: released })
       })
   }
 }

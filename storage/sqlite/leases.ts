@@ -39,10 +39,12 @@ export function createLeases({ get, run, attempt, transaction }: Database): Leas
         )
         return result.changes === 1
       }),
-    releaseLease: ({ name, holder, token }) =>
+    releaseLease: ({ name, holder, token }, isDone = true) =>
       attempt(() => {
+        // -1: that it is taken over next does not count.
         run(
-          'update leases set holder = null, vanished = 0 where name = ? and holder = ? and token = ?',
+          `update leases set ${isDone ? 'holder = null, vanished = 0' : 'expires = 0, vanished = -1'}
+           where name = ? and holder = ? and token = ?`,
           name,
           holder,
           token

@@ -25,7 +25,10 @@ describe('whatever changes something', () => {
     const routes = await mutatingRoutes()
     expect(routes.map(({ url }) => url).sort()).toEqual([
       '/v1/api/sources/demo/confirm',
-      '/v1/api/sources/demo/rejects/redrive'
+      '/v1/api/sources/demo/pause',
+      '/v1/api/sources/demo/rejects/redrive',
+      '/v1/api/sources/demo/resume',
+      '/v1/api/sources/demo/runs'
     ])
     const wrong = [
       '',

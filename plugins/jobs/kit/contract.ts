@@ -1,9 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Lease } from '../../../storage/kit/contract.ts'
+import type { Source } from '../../sources.ts'
 
 /**
- * Something that runs on a cron. Only one process at a time runs a job, under a lease of its name, however many have
- * it; one that is still running when its time comes again is not started a second time.
+ * Something that runs on a cron, by the storage's clock. However many processes have it, one of them runs it, once each
+ * time, under a lease of its name; one that is still running when its time comes again is not started a second time.
+ * One whose process dies is begun again by another.
  */
 export interface JobDefinition {
   /** Unique; `[a-z0-9:_-]`. */
@@ -16,17 +18,18 @@ export interface JobDefinition {
   atStart?: boolean
   /** After this the signal aborts, with a `TimeoutError`. */
   timeoutMs: number
-  /**
-   * A time before which neither the cron nor the start runs it; it is run then, whatever the cron says. null: no such
-   * time. Asked before each run, and after it.
-   */
-  notBefore?(): Promise<Date | null>
+  /** The source that it fetches: it is then left alone while that is paused or spared, and retried when its time comes. */
+  source?: Source
   run(context: JobContext): Promise<void>
 }
 
 export interface JobContext {
-  /** Aborts at the timeout, when the service stops, and when the lease is lost. What does not listen to it is a fault. */
+  /**
+   * Aborts at the timeout, when the service stops, when the lease is lost, and when the source is paused. What does not
+   * listen to it is a fault.
+   */
   signal: AbortSignal
   log: FastifyBaseLogger
+  /** `lease.now()` is the time, whatever this machine's clock says. */
   lease: Lease
 }

@@ -1,0 +1,40 @@
+import type { FastifyInstance } from 'fastify'
+import type { Command } from '../../storage/kit/command.ts'
+import type { JobContext } from '../jobs/kit/contract.ts'
+import type { Source } from '../sources.ts'
+
+export interface CommandContext {
+  app: FastifyInstance
+  source: Source
+  /** Whether the source was paused after it was asked for. */
+  isPaused: boolean
+  context: JobContext
+}
+
+/** So many processes may end of one command; then it is given up. */
+const MOST_ATTEMPTS = 5
+
+/**
+ * Does what somebody asked for, under the lease of its source. The run that it makes has its id and, once closed, is what
+ * says that it is done: whoever comes after a process that died in between does it again, or finds it done.
+ */
+export async function doCommand(command: Command, { app, source, isPaused, context }: CommandContext): Promise<void> {
+  const { id, kind } = command
+  const { storage, ingest } = app
+  const attempts = await storage.beginCommand(id)
+  if (attempts === null) return
+  const run = await storage.run(source.name, id)
+  if (run !== null && run.outcome !== null)
+    return storage.finishCommand(id, { outcome: run.outcome, detail: run.detail })
+  const log = context.log.child({ command: kind, asked_at: command.asked_at })
+  const doing = { ...context, log, id }
+  if (attempts > MOST_ATTEMPTS) {
+    log.error({ attempts }, 'the command is given up: each process that tried it came to its end')
+    doing.signal = AbortSignal.abort(new DOMException('each process that tried it came to its end', 'GivenUpError'))
+  } else if (isPaused && kind === 'run') {
+    doing.signal = AbortSignal.abort(new DOMException('the source was paused', 'PausedError'))
+  }
+  if (kind === 'run') await ingest.fetch(source, doing)
+  else if (kind === 'redrive') await ingest.redrive(source, doing)
+  else if (kind === 'confirm') await ingest.confirm(source, doing)
+}
