@@ -67,8 +67,10 @@ describe('the process', () => {
     provider.serve(await readFile(SAMPLE))
     const second = await run(config)
     await live(second)
-    await until(async () => (await events(second)).length === 3, 30_000)
-    const runs = (await (await fetch(`${second.url}/v1/api/sources/demo/runs`)).json()) as { data: object[] }
+    const runsOf = async () =>
+      (await (await fetch(`${second.url}/v1/api/sources/demo/runs`)).json()) as { data: { outcome: string | null }[] }
+    await until(async () => (await runsOf()).data[0]!.outcome !== null && (await events(second)).length === 3, 30_000)
+    const runs = await runsOf()
     expect(runs.data).toMatchObject([{ outcome: 'complete' }, { outcome: 'aborted', reason: 'abandoned' }])
     await provider.close()
   }, 60_000)

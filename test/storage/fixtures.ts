@@ -74,10 +74,10 @@ export async function createStore(driver: string): Promise<TestStore> {
 }
 
 /** A run of a source under a lease of its own. */
-export async function startRun(storage: Storage, source = 'demo', kind?: RunKind): Promise<OpenRun> {
+export async function startRun(storage: Storage, source = 'demo', kind?: RunKind, id?: string): Promise<OpenRun> {
   const lease = await storage.takeLease(`source:${source}`, randomUUID(), 60_000)
   if (lease === null) throw new Error(`the lease of ${source} is held`)
-  return storage.openRun(source, lease, kind)
+  return storage.openRun(source, lease, kind, id)
 }
 
 /** As a complete one, unless it says otherwise. */
