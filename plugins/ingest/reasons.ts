@@ -53,5 +53,6 @@ export function explainFailure(error: unknown, signal: AbortSignal): Failure {
 function abortReason({ name }: DOMException): Reason {
   if (name === 'TimeoutError') return 'timeout'
   if (name === 'PausedError') return 'paused'
+  if (name === 'GivenUpError') return 'abandoned'
   return name === 'LeaseLostError' ? 'lease_lost' : 'aborted'
 }

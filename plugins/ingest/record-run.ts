@@ -73,7 +73,7 @@ export function wrote({ created, updated, restored, delisted, duplicates }: RunC
 const UNCERTAIN: Reason[] = ['storage', 'lease_lost', 'internal']
 
 /** They say nothing of the feed. */
-const ABORTS: Reason[] = ['aborted', 'paused', 'lease_lost']
+const ABORTS: Reason[] = ['aborted', 'paused', 'abandoned', 'lease_lost']
 
 function endOfFailure(
   { reason, detail }: Failure,
