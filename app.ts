@@ -11,6 +11,7 @@ import http from './plugins/http.ts'
 import ingest from './plugins/ingest.ts'
 import metrics from './plugins/metrics.ts'
 import operations from './plugins/operations.ts'
+import pages from './plugins/pages.ts'
 import scheduler from './plugins/scheduler.ts'
 import security from './plugins/security.ts'
 import sources from './plugins/sources.ts'
@@ -69,6 +70,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(operations)
   await app.register(commands)
   if (server.roles.has('ingest')) await app.register(scheduler, { tick: options.tick ?? true })
+  await app.register(pages)
   await app.register(health, { ingest: options.ingest })
   await app.register(metricsRoute)
   if (server.roles.has('api')) {

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { isStorageFailure } from '../storage/kit/errors.ts'
 import { allowedMethods, type RoutePattern } from './errors/allowed-methods.ts'
 import { explainValidation } from './errors/explain-validation.ts'
 import { ProblemSchema, RETRY_AFTER, sendProblem } from './errors/problem.ts'
@@ -60,9 +61,11 @@ export function renderError(error: FastifyError, request: FastifyRequest, reply:
     const about = 'problem' in error ? (error.problem as object) : {}
     return sendProblem(reply, { ...about, status, code, detail: error.message })
   }
-  request.log.error({ err: error, url: request.url }, 'the request failed')
+  const isStorage = isStorageFailure(error)
+  // That the storage is away is said once, by who watches it.
+  if (!isStorage) request.log.error({ err: error, url: request.url }, 'the request failed')
   const isTimeout = error.code === 'FST_ERR_HANDLER_TIMEOUT'
-  const fault = isTimeout ? FAULTS.timeout : status === 503 ? FAULTS.storage : FAULTS.other
+  const fault = isTimeout ? FAULTS.timeout : isStorage || status === 503 ? FAULTS.storage : FAULTS.other
   if (fault.status === 503) reply.header('retry-after', RETRY_AFTER)
   return sendProblem(reply, fault)
 }

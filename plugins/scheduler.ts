@@ -2,7 +2,7 @@ import schedule from '@fastify/schedule'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { AsyncTask, SimpleIntervalJob } from 'toad-scheduler'
-import { StorageUnavailable } from '../storage/kit/errors.ts'
+import { isStorageFailure } from '../storage/kit/errors.ts'
 import type { JobDefinition } from './jobs/kit/contract.ts'
 import { readFolder } from './kit/folder.ts'
 import { doCommand } from './scheduler/do-command.ts'
@@ -84,7 +84,7 @@ export default fp<SchedulerOptions>(
     }
     const task = new AsyncTask('look', look, (error) => {
       // A storage that does not answer is told of where it is watched.
-      if (!(error instanceof StorageUnavailable)) app.log.error({ err: error }, 'jobs and commands cannot be found')
+      if (!isStorageFailure(error)) app.log.error({ err: error }, 'jobs and commands cannot be found')
     })
     app.addHook('onReady', async () => {
       const often = { milliseconds: LOOK_MS, runImmediately: true }

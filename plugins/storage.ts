@@ -3,22 +3,56 @@ import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Storage } from '../storage/kit/contract.ts'
 import type { StoragePlugin } from '../storage/kit/define.ts'
-import { StorageUnusable } from '../storage/kit/errors.ts'
+import { isStorageFailure, StorageUnusable } from '../storage/kit/errors.ts'
 import { backoff } from './kit/backoff.ts'
 import { readFolder } from './kit/folder.ts'
+import { createOutage } from './storage/outage.ts'
+import { type Access, type Call, watchStorage } from './storage/watch.ts'
 
 /** How long the start waits for the storage; after that it goes on trying beside the requests. */
 const PATIENCE_MS = 1000
 
-/** Registers the one driver that `[server] storage` names, and brings its storage up to date. */
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** How the storage is, as far as what this process asked of it tells. */
+    storageHealth: StorageHealth
+  }
+}
+
+export interface StorageHealth {
+  /** Whether the last attempts failed because of the storage. */
+  isOut(access: Access): boolean
+  /** Adds somebody who is told of the end of every call, so it must cost next to nothing. */
+  onCall(listener: (call: Call) => void): void
+}
+
+/** Registers the one driver that `[server] storage` names, watches it, and brings its storage up to date. */
 export default fp(
   async (app) => {
     const { server, storage } = app.config
+    const outages = { reading: createOutage('reading', app.log), writing: createOutage('writing', app.log) }
+    let isStarting = true
+    const listeners = [
+      (call: Call) => {
+        // At the start this ends the process, with its message.
+        if (!(isStarting && call.failure instanceof StorageUnusable)) outages[call.access].note(call)
+      }
+    ]
+    app.decorate('storageHealth', {
+      isOut: (access) => outages[access].isOut,
+      onCall: (listener) => void listeners.push(listener)
+    })
+    const tell = (call: Call) => {
+      for (const listener of listeners) listener(call)
+    }
     const drivers = await readFolder<StoragePlugin>(new URL('../storage/', import.meta.url))
-    await app.register(drivers.get(server.storage)!, { options: storage, isReader: !server.roles.has('ingest') })
+    await app.register(drivers.get(server.storage)!, {
+      options: storage,
+      isReader: !server.roles.has('ingest'),
+      around: (storage) => watchStorage(storage, tell)
+    })
 
     const stop = new AbortController()
-    let isStarting = true
     const migrated = migrateUntilDone(app.storage, { log: app.log, signal: stop.signal, mayFail: () => isStarting })
     app.addHook('onClose', async () => {
       stop.abort()
@@ -40,19 +74,11 @@ interface Trying {
 async function migrateUntilDone(storage: Storage, { log, signal, mayFail }: Trying): Promise<void> {
   for (let failures = 0; !signal.aborted; failures++) {
     try {
-      await storage.migrate()
-      if (failures > 0) log.info('the storage answers')
-      return
+      return await storage.migrate()
     } catch (error) {
-      const isUnusable = error instanceof StorageUnusable
-      // At the start this ends the process, with its message; later there is no one left to tell but the log.
-      if (isUnusable && mayFail()) throw error
-      const ms = backoff(failures)
-      // Without the stack: what counts is the message, and it comes again.
-      const line = { reason: (error as Error).message, retry_ms: ms }
-      if (isUnusable) log.fatal(line, 'the storage cannot be used until somebody mends it')
-      else log.warn(line, 'the storage does not answer; trying again')
-      await sleep(ms, undefined, { signal }).catch(() => undefined)
+      if (error instanceof StorageUnusable && mayFail()) throw error
+      if (!isStorageFailure(error)) log.error({ err: error }, 'a fault in bringing the storage up to date')
+      await sleep(backoff(failures), undefined, { signal }).catch(() => undefined)
     }
   }
 }

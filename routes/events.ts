@@ -1,11 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyReply } from 'fastify'
 import { NotFound } from '../plugins/errors/problem.ts'
+import type { KeptPage } from '../plugins/pages.ts'
+import type { PageRequest } from '../storage/kit/contract.ts'
+import { StorageUnavailable } from '../storage/kit/errors.ts'
 import { EventSchema } from '../storage/kit/event.ts'
 import type { EventFilters } from '../storage/kit/filters.ts'
 import { parseBound, refuseReversed } from './kit/bounds.ts'
 import { EventsAnswer, EventsQuery } from './kit/events-schemas.ts'
-import { decodeCursor, isInstant, isUuid, NoQuery, nextLink, pageInfo, UUID } from './kit/paging.ts'
+import { decodeCursor, isInstant, isUuid, NoQuery, nextLink, type Paging, pageInfo, UUID } from './kit/paging.ts'
 import { FAILURES, notFound } from './kit/responses.ts'
 
 const POSITION = [isInstant, isUuid]
@@ -27,28 +31,40 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { query } = request
-      const filters = toFilters(query)
       const paging = { query, position: POSITION }
-      const after = decodeCursor(query.cursor, paging)
-      // First, so that what is read is never older than what it is said to be.
-      const revision = await app.storage.revision()
-      const [sources, found] = await Promise.all([
-        app.sources.freshness(),
-        app.storage.find(filters, { limit: query.limit, ...(after && { after }) })
-      ])
-      const page = pageInfo(query.limit, found.next, paging)
+      const [filters, after] = [toFilters(query), decodeCursor(query.cursor, paging)]
+      let page: KeptPage
+      try {
+        page = await read(filters, { limit: query.limit, ...(after && { after }) }, paging)
+        app.pages.keep(query, page)
+      } catch (error) {
+        const kept = error instanceof StorageUnavailable ? app.pages.recall(query) : undefined
+        if (kept === undefined) throw error
+        page = markStale(kept, reply)
+      }
       const link = nextLink(request.url, page.next_cursor)
       if (link !== undefined) reply.header('link', link)
       reply.type('application/json; charset=utf-8')
-      // The storage's own JSON goes out as it is: parsing it only to write it again would be most of the work.
-      const [head, tail] = [
-        '{"data":[',
-        `],"page":${JSON.stringify(page)},"meta":${JSON.stringify({ revision, sources })}}`
-      ]
-      const { json } = found
-      return typeof json === 'string' ? head + json + tail : Buffer.concat([Buffer.from(head), json, Buffer.from(tail)])
+      return page.body
     }
   )
+
+  async function read(filters: EventFilters, request: PageRequest, paging: Paging): Promise<KeptPage> {
+    const read_at = Date.now()
+    // First, so that what is read is never older than what it is said to be.
+    const revision = await app.storage.revision()
+    const [sources, found] = await Promise.all([app.sources.freshness(), app.storage.find(filters, request)])
+    const page = pageInfo(request.limit, found.next, paging)
+    // The storage's own JSON goes out as it is: parsing it only to write it again would be most of the work.
+    const [head, tail] = [
+      '{"data":[',
+      `],"page":${JSON.stringify(page)},"meta":${JSON.stringify({ revision, sources })}}`
+    ]
+    const { json } = found
+    const body =
+      typeof json === 'string' ? head + json + tail : Buffer.concat([Buffer.from(head), json, Buffer.from(tail)])
+    return { body, next_cursor: page.next_cursor, read_at }
+  }
 
   app.get(
     '/events/:id',
@@ -77,6 +93,16 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default events
+
+/** Says so in the way of HTTP, for caches, and at the end of the body, which is that of `meta`. */
+function markStale({ body, next_cursor, read_at }: KeptPage, reply: FastifyReply): KeptPage {
+  reply.header('warning', '110 - "Response is Stale"')
+  reply.header('age', Math.max(0, Math.round((Date.now() - read_at) / 1000)))
+  const end = `,"stale":true,"read_at":"${new Date(read_at).toISOString()}"}}`
+  const marked =
+    typeof body === 'string' ? body.slice(0, -2) + end : Buffer.concat([body.subarray(0, -2), Buffer.from(end)])
+  return { body: marked, next_cursor, read_at }
+}
 
 function toFilters(query: Static<typeof EventsQuery>): EventFilters {
   const { match, sell_mode: sellMode, source } = query

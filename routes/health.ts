@@ -59,7 +59,10 @@ const health: FastifyPluginAsyncTypebox<Pick<AppOptions, 'ingest'>> = async (app
     } catch {
       return 'it does not answer, or is not set up yet; the log of this process says why. It is tried again all the time'
     }
-    return 'ok'
+    const isStuck = app.config.server.roles.has('ingest') && app.storageHealth.isOut('writing')
+    return isStuck
+      ? 'it can be read, but not written; the log of this process says why. It is tried again all the time'
+      : 'ok'
   }
 }
 

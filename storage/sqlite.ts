@@ -11,6 +11,12 @@ const READER_CACHE_MB = 64
 /** Bytes of the file that a reader maps into memory, which the system takes back when it is short of it. */
 const MAPPED = 1e9
 
+/**
+ * How long to wait for another process that holds the file, in milliseconds. Waiting stops the thread that waits: requests
+ * must not stand still for long, and are told to come again; ingestion has nothing else to do.
+ */
+const BUSY_MS = { reader: 1000, writer: 5000 }
+
 /** A batch touches most pages of an index: the more batches between two checkpoints, the less is written twice. */
 const CHECKPOINT_PAGES = 8000
 
@@ -37,7 +43,7 @@ export default defineStorage({
     let db: DatabaseSync | undefined
     try {
       mkdirSync(dirname(path), { recursive: true })
-      db = new DatabaseSync(path, { timeout: 5000 })
+      db = new DatabaseSync(path, { timeout: isReader ? BUSY_MS.reader : BUSY_MS.writer })
       // The page size counts only for a new file.
       db.exec(`pragma page_size = 8192; pragma synchronous = normal; pragma cache_size = -${cacheKb};
         pragma mmap_size = ${isReader ? MAPPED : 0}; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES};

@@ -43,6 +43,13 @@ export const ServerSection = Type.Object({
     allowed: 'ASCII without blanks, best 32 random characters or more',
     pattern: '^[\\x21-\\x7E]*$'
   }),
+  stale_mb: Type.Integer({
+    default: 8,
+    minimum: 0,
+    maximum: 4096,
+    description: 'Memory for the pages that were last answered, for while the storage is away, in MB; 0: none.',
+    allowed: 'a whole number from 0 to 4096'
+  }),
   ingest_heap_mb: Type.Integer({
     default: 128,
     minimum: 64,

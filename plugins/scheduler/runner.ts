@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Occasion, Storage } from '../../storage/kit/contract.ts'
-import { StorageUnavailable } from '../../storage/kit/errors.ts'
+import { isStorageFailure } from '../../storage/kit/errors.ts'
 import type { JobDefinition } from '../jobs/kit/contract.ts'
 import { backoff } from '../kit/backoff.ts'
 import { runJob } from './run-job.ts'
@@ -64,7 +64,7 @@ export function createRunner(storage: Storage, log: FastifyBaseLogger): Runner {
         (error) => {
           if (stop.signal.aborted) return
           // A storage that does not answer is told of where it is watched.
-          if (!(error instanceof StorageUnavailable)) log.error({ err: error, job: name }, 'the job failed')
+          if (!isStorageFailure(error)) log.error({ err: error, job: name }, 'the job failed')
           const at = performance.now()
           failed.set(name, { failures: failures + 1, at, retryAt: at + backoff(failures) })
         }

@@ -63,8 +63,18 @@ export const EventsAnswer = Type.Object(
           name: Type.String(),
           ...FreshnessFields
         })
+      ),
+      stale: Type.Optional(
+        Type.Literal(true, {
+          description:
+            'The storage is away: this is what the same query was answered before, with `Warning: 110` and `Age`. Left ' +
+            'out: it is as of now'
+        })
+      ),
+      read_at: Type.Optional(
+        Type.String({ format: 'date-time', description: 'When a stale page was read from the storage' })
       )
     })
   },
-  { description: 'A page of events' }
+  { description: 'A page of events; a stale one, where the storage is away and the page was answered before' }
 )

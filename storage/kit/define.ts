@@ -29,15 +29,17 @@ export interface StorageDriver<Options extends TObject> {
 interface StoragePluginOptions {
   options: unknown
   isReader?: boolean
+  /** Lays something around the storage, as all others are to see it. */
+  around?: (storage: Storage) => Storage
 }
 
 export type StoragePlugin = FastifyPluginAsync<StoragePluginOptions> & { options: TObject }
 
 /** A driver's default export: the plugin that decorates `app.storage` and closes it last of all. */
 export function defineStorage<Options extends TObject>(driver: StorageDriver<Options>): StoragePlugin {
-  const plugin: FastifyPluginAsync<StoragePluginOptions> = async (app, { options, isReader = false }) => {
+  const plugin: FastifyPluginAsync<StoragePluginOptions> = async (app, { options, isReader = false, around }) => {
     const storage = await driver.open(options as Static<Options>, { app, log: app.log, isReader })
-    app.decorate('storage', storage)
+    app.decorate('storage', around?.(storage) ?? storage)
     app.addHook('onClose', () => storage.close())
   }
   return Object.assign(fp(plugin, { name: 'storage-driver' }), { options: driver.options })

@@ -20,8 +20,13 @@ import type {
   SourceDocument
 } from './documents.ts'
 
-/** Of every read: how long the server may take for it. */
+/** Of every read of a run: how long the server may take for it. */
 export const READ = { maxTimeMS: 10_000 }
+/**
+ * Of every read that a request waits for: how long it may take in all, with looking for the server and with every repetition
+ * after a fault, so that whoever asks hears of a storage that hangs within seconds.
+ */
+export const ANSWER = { timeoutMS: 4000 }
 export const DUPLICATE_KEY = 11000
 
 /** A filter that holds, on the server's clock, until the lease expires: as long as nobody else can have taken it. */

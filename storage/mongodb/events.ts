@@ -2,7 +2,7 @@ import type { EventPage, PageRequest, Storage } from '../kit/contract.ts'
 import type { EventFilters } from '../kit/filters.ts'
 import { toPage } from '../kit/page.ts'
 import { streamPages } from '../kit/stream.ts'
-import { type Database, READ } from './database.ts'
+import { ANSWER, type Database } from './database.ts'
 import { fromDocument, INTERNAL } from './documents.ts'
 import { toFilter } from './query.ts'
 
@@ -12,7 +12,7 @@ export function createEvents({ events, meta, attempt }: Database): Events {
   function find(filters: EventFilters, page: PageRequest): Promise<EventPage> {
     return attempt(async () => {
       const rows = await events
-        .find(toFilter(filters, page.after), { ...READ, projection: INTERNAL })
+        .find(toFilter(filters, page.after), { ...ANSWER, projection: INTERNAL })
         .sort({ starts_at: 1, _id: 1 })
         .hint('events_by_start')
         .limit(page.limit + 1)
@@ -27,9 +27,9 @@ export function createEvents({ events, meta, attempt }: Database): Events {
     stream: (filters, signal) => streamPages((page) => find(filters, page), signal),
     get: (id) =>
       attempt(async () => {
-        const document = await events.findOne({ _id: id }, { ...READ, projection: INTERNAL })
+        const document = await events.findOne({ _id: id }, { ...ANSWER, projection: INTERNAL })
         return document === null ? null : fromDocument(document)
       }),
-    revision: () => attempt(async () => (await meta.findOne({ _id: 'counters' }, READ))?.revision ?? 0)
+    revision: () => attempt(async () => (await meta.findOne({ _id: 'counters' }, ANSWER))?.revision ?? 0)
   }
 }

@@ -6,7 +6,7 @@ import { toPage } from '../kit/page.ts'
 import type { Run } from '../kit/run.ts'
 import { NO_COUNTS } from '../kit/run.ts'
 import { finishCommand, pruneCommands } from './commands.ts'
-import { type Database, DUPLICATE_KEY, READ } from './database.ts'
+import { ANSWER, type Database, DUPLICATE_KEY, READ } from './database.ts'
 import { fromDocument, type RunDocument } from './documents.ts'
 import { toTotals, totalKey } from './run-totals.ts'
 
@@ -54,7 +54,7 @@ export function createHistory(database: Database): History {
   return {
     run: (source, id) =>
       attempt(async () => {
-        const run = await runs.findOne({ _id: id, source }, READ)
+        const run = await runs.findOne({ _id: id, source }, ANSWER)
         return run === null ? null : toRun(run)
       }),
     runs: (source, { limit, after }) =>
@@ -62,7 +62,7 @@ export function createHistory(database: Database): History {
         const [token, id] = after ?? []
         const older = after && { $or: [{ token: { $lt: Number(token) } }, { token: Number(token), _id: { $lt: id! } }] }
         const rows = await runs
-          .find({ source, ...older }, READ)
+          .find({ source, ...older }, ANSWER)
           .sort(NEWEST_RUN)
           .limit(limit + 1)
           .toArray()
@@ -71,13 +71,13 @@ export function createHistory(database: Database): History {
       }),
     runTotals: () =>
       attempt(async () => {
-        const rows = await sources.find({}, { ...READ, projection: { totals: 1 } }).toArray()
+        const rows = await sources.find({}, { ...ANSWER, projection: { totals: 1 } }).toArray()
         return rows.flatMap(({ _id, totals = {} }) => toTotals(_id, totals))
       }),
     sources: () =>
       attempt(async () => {
         const rows = await sources
-          .find({}, { ...READ, projection: { snapshots: 0, totals: 0 } })
+          .find({}, { ...ANSWER, projection: { snapshots: 0, totals: 0 } })
           .sort({ _id: 1 })
           .toArray()
         return rows.map(({ _id, state, last_success_at, snapshot_at, circuit, suspicion }) => ({
@@ -149,7 +149,7 @@ export function createHistory(database: Database): History {
 }
 
 export async function circuits({ sources }: Database): Promise<Agenda['circuits']> {
-  const rows = await sources.find({}, { ...READ, projection: { circuit: 1 } }).toArray()
+  const rows = await sources.find({}, { ...ANSWER, projection: { circuit: 1 } }).toArray()
   return rows.map(({ _id, circuit = { failures: 0, retry_at: null } }) => ({ source: _id, circuit }))
 }
 

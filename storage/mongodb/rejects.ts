@@ -2,7 +2,7 @@ import type { OpenRun, Storage } from '../kit/contract.ts'
 import { LeaseLost } from '../kit/errors.ts'
 import { toPage } from '../kit/page.ts'
 import { rejectId } from '../kit/rejects.ts'
-import { type Database, type InTime, READ } from './database.ts'
+import { ANSWER, type Database, type InTime, READ } from './database.ts'
 import { fromDocument, type RejectDocument } from './documents.ts'
 
 type Rejects = Pick<Storage, 'rejects' | 'writeRejects' | 'deleteRejects'>
@@ -23,7 +23,7 @@ export function createRejects({ rejects, attempt, fenced, writeFenced }: Databas
         const [last_seen_at, id] = (after ?? []) as [string, string]
         const older = after && { $or: [{ last_seen_at: { $lt: last_seen_at } }, { last_seen_at, _id: { $lt: id } }] }
         const rows = await rejects
-          .find({ source, ...older }, READ)
+          .find({ source, ...older }, ANSWER)
           .sort(LAST_SEEN)
           .limit(limit + 1)
           .toArray()

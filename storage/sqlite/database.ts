@@ -20,6 +20,17 @@ export interface Database {
   fenced<T>(run: OpenRun, work: () => T): Promise<T>
 }
 
+/** By SQLite's result code. */
+const REMEDIES: Record<number, string> = {
+  5: 'another process holds it: find which, with lsof or fuser',
+  8: 'let this user write to it, to its folder, and to the file system',
+  10: 'the disk cannot be read or written: look at it, and at the log of the system',
+  11: 'it is damaged: stop the service and put a backup in its place, or what sqlite3 .recover saves of it',
+  13: 'make room on its disk',
+  14: 'see that it is where it was, and that this user may read it',
+  26: 'something else has been written over it: stop the service and put a backup in its place'
+}
+
 export function createDatabase(connection: DatabaseSync, path: string): Database {
   const statements = new Map<string, StatementSync>()
   function prepare(sql: string): StatementSync {
@@ -36,7 +47,12 @@ export function createDatabase(connection: DatabaseSync, path: string): Database
       return work()
     } catch (error) {
       if ((error as { code?: string }).code !== 'ERR_SQLITE_ERROR') throw error
-      throw new StorageUnavailable(`the SQLite file ${path}: ${(error as Error).message}`, { cause: error })
+      const { errcode = 0, message } = error as { errcode?: number; message: string }
+      // The upper bits only say more of the same.
+      const remedy = REMEDIES[errcode & 0xff]
+      throw new StorageUnavailable(`the SQLite file ${path}: ${message}${remedy ? `: ${remedy}` : ''}`, {
+        cause: error
+      })
     }
   }
   const transaction = <T>(work: () => T): Promise<T> =>
