@@ -32,13 +32,13 @@ export default fp(
   async (app) => {
     const { sources: list } = app.config
     let freshness: Promise<Freshness[]> | undefined
-    let readAt = 0
+    let readAt = Number.NEGATIVE_INFINITY
 
     app.decorate('sources', {
       list,
       freshness() {
-        if (freshness === undefined || Date.now() - readAt > FRESHNESS_MS) {
-          readAt = Date.now()
+        if (freshness === undefined || performance.now() - readAt > FRESHNESS_MS) {
+          readAt = performance.now()
           freshness = Promise.all([app.storage.sources(), app.storage.agenda()]).then(([states, { now }]) =>
             judgeFreshness(list, states, new Date(now))
           )

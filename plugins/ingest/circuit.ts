@@ -15,13 +15,14 @@ const HOPELESS: Reason[] = ['address', 'doctype', 'limits', 'too_large', 'intern
 /**
  * When to try again after a failure: at a random time within a span that doubles with every failure in a row (full
  * jitter, so that many do not meet), up to a cap, for ever. Not before a `Retry-After`.
+ * @param now milliseconds, by the storage's clock
  * @param random from 0 to 1
  */
 export function nextCircuit(
   { failures }: Circuit,
   { reason, status, retryAfter }: Failure,
   limits: Limits,
-  { now = Date.now(), random = Math.random() } = {}
+  { now, random = Math.random() }: { now: number; random?: number }
 ): Circuit {
   const most = Math.min(limits.backoff_cap, limits.backoff_base * 2 ** Math.min(failures, 50))
   const isHopeless = HOPELESS.includes(reason) || PERMANENT.includes(status ?? 0)
