@@ -3,7 +3,6 @@ import {
   type Collection,
   type Db,
   type Document,
-  MongoBulkWriteError,
   type MongoClient,
   MongoError
 } from 'mongodb'
@@ -19,6 +18,7 @@ import type {
   RunDocument,
   SourceDocument
 } from './documents.ts'
+import { type InTime, isFenced, until } from './fence.ts'
 
 /** Of every read of a run: how long the server may take for it. */
 export const READ = { maxTimeMS: 10_000 }
@@ -28,11 +28,6 @@ export const READ = { maxTimeMS: 10_000 }
  */
 export const ANSWER = { timeoutMS: 4000 }
 export const DUPLICATE_KEY = 11000
-
-/** A filter that holds, on the server's clock, until the lease expires: as long as nobody else can have taken it. */
-export interface InTime {
-  $expr: object
-}
 
 /** The collections, and what turns what the driver throws into errors of the contract. */
 export interface Database {
@@ -47,10 +42,10 @@ export interface Database {
   attempt<T>(work: () => Promise<T>): Promise<T>
   /**
    * Only the holder of the newest token gets past this. Between here and what it then writes a successor may have come,
-   * so every write is fenced once more: by the token that events, sources and runs carry, and by `inTime`.
+   * so every write is fenced once more: by the token that all documents carry, and by `inTime`.
    */
   fenced<T>(run: OpenRun, work: (inTime: InTime) => Promise<T>): Promise<T>
-  /** Operations that a newer token or an expired lease keeps from finding what they are to write. */
+  /** Operations of `replace` and `change`. */
   writeFenced<T extends Document>(
     run: OpenRun,
     collection: Collection<T>,
@@ -98,14 +93,11 @@ export function createDatabase(client: MongoClient, db: Db): Database {
       attempt(async () => {
         const lease = await leases.findOne({ _id: name, holder, token }, READ)
         if (lease === null) throw new LeaseLost(name)
-        return work({ $expr: { $lt: [{ $toLong: '$$NOW' }, lease.expires.getTime()] } })
+        return work(until(lease.expires))
       }),
     async writeFenced({ lease }, collection, operations) {
       const result = await collection.bulkWrite(operations, { ordered: false }).catch((error) => {
-        // An upsert that does not find what is there finds its `_id` taken.
-        const isTaken =
-          error instanceof MongoBulkWriteError && [error.writeErrors].flat().some(({ code }) => code === DUPLICATE_KEY)
-        throw isTaken ? new LeaseLost(lease.name) : error
+        throw isFenced(error) ? new LeaseLost(lease.name) : error
       })
       if (result.matchedCount + result.upsertedCount < operations.length) throw new LeaseLost(lease.name)
     },

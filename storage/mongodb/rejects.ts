@@ -2,8 +2,9 @@ import type { OpenRun, Storage } from '../kit/contract.ts'
 import { LeaseLost } from '../kit/errors.ts'
 import { toPage } from '../kit/page.ts'
 import { rejectId } from '../kit/rejects.ts'
-import { ANSWER, type Database, type InTime, READ } from './database.ts'
+import { ANSWER, type Database, READ } from './database.ts'
 import { fromDocument, type RejectDocument } from './documents.ts'
+import { type InTime, replace } from './fence.ts'
 
 type Rejects = Pick<Storage, 'rejects' | 'writeRejects' | 'deleteRejects'>
 
@@ -46,10 +47,7 @@ export function createRejects({ rejects, attempt, fenced, writeFenced }: Databas
           const before = known.get(_id)
           const count = (before?.count ?? 0) + (before?.run_id === run_id ? 0 : 1)
           const life = { first_seen_at: before?.first_seen_at ?? now, last_seen_at: now, count, token }
-          const replacement: Omit<RejectDocument, '_id'> = { source, run_id, reason, path, raw, event_id, ...life }
-          return before === undefined
-            ? { replaceOne: { filter: { _id, token: { $lte: token } }, replacement, upsert: true } }
-            : { replaceOne: { filter: { _id, token: { $not: { $gt: token } }, ...inTime }, replacement } }
+          return replace<RejectDocument>({ _id, source, run_id, reason, path, raw, event_id, ...life }, inTime)
         })
         if (operations.length > 0) await writeFenced(run, rejects, operations)
         const beyond = await rejects

@@ -1,22 +1,23 @@
 import type { Storage } from '../kit/contract.ts'
 import { LeaseLost } from '../kit/errors.ts'
 import { type Database, READ } from './database.ts'
+import { replace } from './fence.ts'
 
 type Snapshots = Pick<Storage, 'writeBody' | 'keepSnapshot' | 'snapshots' | 'readBody'>
 
 /** The bodies of a source's last whole documents, in parts. */
-export function createSnapshots({ bodies, sources, attempt, fenced }: Database): Snapshots {
+export function createSnapshots({ bodies, sources, attempt, fenced, writeFenced }: Database): Snapshots {
   return {
-    // One that a holder writes who lost the lease just now is never kept, and goes when the next run is opened.
     writeBody: (run, part, data) =>
-      fenced(run, async () => {
+      fenced(run, async (inTime) => {
         const { id: run_id, source } = run
         const { token } = run.lease
-        await bodies.insertOne({ _id: bodyId(run_id, part), source, run_id, token, size: data.length, data })
+        const document = { _id: bodyId(run_id, part), source, run_id, token, size: data.length, data }
+        await writeFenced(run, bodies, [replace(document, inTime)])
       }),
 
     keepSnapshot: (run, snapshot, keep) =>
-      fenced(run, async () => {
+      fenced(run, async (inTime) => {
         const { id: run_id, source } = run
         const { name, token } = run.lease
         const drop = (ids: string[]) => bodies.deleteMany({ source, run_id: { $in: ids } })
@@ -26,7 +27,8 @@ export function createSnapshots({ bodies, sources, attempt, fenced }: Database):
         const mine = isKept ? [{ run_id, token, ...snapshot, size, kept_at: new Date().toISOString() }] : []
         const known = [...((await sources.findOne({ _id: source }, READ))?.snapshots ?? []), ...mine]
         const kept = known.slice(firstKept(known, keep))
-        const { matchedCount } = await sources.updateOne({ _id: source, token }, { $set: { snapshots: kept } })
+        const mayWrite = { _id: source, token, ...inTime }
+        const { matchedCount } = await sources.updateOne(mayWrite, { $set: { snapshots: kept } })
         if (matchedCount === 0) throw new LeaseLost(name)
         const gone = known.filter((one) => !kept.includes(one)).map((one) => one.run_id)
         await drop(isKept ? gone : [...gone, run_id])

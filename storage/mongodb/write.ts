@@ -4,8 +4,9 @@ import { encodeContent, keepLast, nextLife } from '../kit/encode.ts'
 import type { EventContent } from '../kit/event.ts'
 import { judgeWrite } from '../kit/judge-write.ts'
 import { noteRepeated } from '../kit/open-run.ts'
-import { type Database, type InTime, READ } from './database.ts'
+import { type Database, READ } from './database.ts'
 import { type EventDocument, toDocument } from './documents.ts'
+import { change, type InTime, replace } from './fence.ts'
 
 /** What is read of the events that are known, to find out what changes. */
 const BEFORE = {
@@ -53,24 +54,14 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
       } else counts[countsAs]++
       if (listed || isListed) met.push(seq)
 
-      const older = { _id: id, token: { $lte: token } }
       if (isSame) {
         if (isNewer || piece === undefined || before!.piece === piece) continue
-        operations.push({ updateOne: { filter: { ...older, ...inTime }, update: { $set: { piece, token } } } })
+        operations.push(change<EventDocument>({ _id: id, piece, token }, inTime))
         continue
       }
       changes++
-      const replacement = toDocument(one, nextLife(one.content, before, { now, listed }), {
-        seq,
-        piece: piece ?? null,
-        as_of: asOf,
-        token
-      })
-      operations.push(
-        before === undefined
-          ? { replaceOne: { filter: older, replacement, upsert: true } }
-          : { replaceOne: { filter: { ...older, ...inTime }, replacement } }
-      )
+      const life = nextLife(one.content, before, { now, listed })
+      operations.push(replace(toDocument(one, life, { seq, piece: piece ?? null, as_of: asOf, token }), inTime))
     }
     if (operations.length > 0) await growing(changes, () => writeFenced(run, events, operations))
     for (const seq of met) run.met.add(seq)
