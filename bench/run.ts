@@ -5,6 +5,7 @@ import { FULL, QUICK } from './kit/sizes.ts'
 import { failureLine, TABLE_HEAD, tableLine } from './kit/table.ts'
 import { coldStart } from './rows/cold-start.ts'
 import { deepPage } from './rows/deep-page.ts'
+import { fencingMongodb, fencingSqlite } from './rows/fencing.ts'
 import { firstLoad } from './rows/first-load.ts'
 import { latencyUnderIngest } from './rows/latency-under-ingest.ts'
 import { listRepeated } from './rows/list-repeated.ts'
@@ -12,7 +13,18 @@ import { listVaried } from './rows/list-varied.ts'
 import { memory } from './rows/memory.ts'
 import { unchangedFeed } from './rows/unchanged-feed.ts'
 
-const ROWS = [listRepeated, listVaried, deepPage, unchangedFeed, firstLoad, latencyUnderIngest, memory, coldStart]
+const ROWS = [
+  listRepeated,
+  listVaried,
+  deepPage,
+  unchangedFeed,
+  firstLoad,
+  fencingSqlite,
+  fencingMongodb,
+  latencyUnderIngest,
+  memory,
+  coldStart
+]
 
 const { quick, only } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string', default: '' } }

@@ -15,6 +15,11 @@ export async function compare(
     const { ours, bare } = measure(round)
     pairs.push({ ours: await ours(), bare: await bare() })
   }
+  return summarise(pairs)
+}
+
+/** @param pairs both measurements of each round */
+export function summarise(pairs: { ours: number; bare: number }[]): Comparison {
   const ratios = pairs.map(({ ours, bare }) => ours / bare)
   return {
     ours: median(pairs.map(({ ours }) => ours)),

@@ -3,6 +3,8 @@ export interface Sizes {
   /** In the feed and in the storage. */
   events: number
   ingestRounds: number
+  /** With and without fences; on MongoDB with fewer events. */
+  fencing: { rounds: number; mongodbEvents: number }
   load: { warmupSeconds: number; rounds: number; seconds: number }
   latency: { rounds: number; seconds: number }
   walks: { count: number; pages: number }
@@ -14,6 +16,7 @@ export interface Sizes {
 export const FULL: Sizes = {
   events: 100_000,
   ingestRounds: 3,
+  fencing: { rounds: 9, mongodbEvents: 5000 },
   load: { warmupSeconds: 4, rounds: 5, seconds: 3 },
   latency: { rounds: 3, seconds: 10 },
   walks: { count: 31, pages: 1000 },
@@ -24,6 +27,7 @@ export const FULL: Sizes = {
 export const QUICK: Sizes = {
   events: 10_000,
   ingestRounds: 2,
+  fencing: { rounds: 2, mongodbEvents: 1000 },
   load: { warmupSeconds: 1, rounds: 2, seconds: 1 },
   latency: { rounds: 1, seconds: 1 },
   walks: { count: 7, pages: 100 },

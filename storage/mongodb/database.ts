@@ -1,11 +1,4 @@
-import {
-  type AnyBulkWriteOperation,
-  type Collection,
-  type Db,
-  type Document,
-  type MongoClient,
-  MongoError
-} from 'mongodb'
+import { type Collection, type Db, type Document, type MongoClient, MongoError } from 'mongodb'
 import type { OpenRun } from '../kit/contract.ts'
 import { LeaseLost, StorageUnavailable } from '../kit/errors.ts'
 import type {
@@ -18,7 +11,7 @@ import type {
   RunDocument,
   SourceDocument
 } from './documents.ts'
-import { type InTime, isFenced, until } from './fence.ts'
+import { type InTime, isFenced, toCommands, until, type Write } from './fence.ts'
 
 /** Of every read of a run: how long the server may take for it. */
 export const READ = { maxTimeMS: 10_000 }
@@ -45,11 +38,12 @@ export interface Database {
    * so every write is fenced once more: by the token that all documents carry, and by `inTime`.
    */
   fenced<T>(run: OpenRun, work: (inTime: InTime) => Promise<T>): Promise<T>
-  /** Operations of `replace` and `change`. */
+  /** Writes documents, unless a newer token wrote one of them or the lease has expired. */
   writeFenced<T extends Document>(
     run: OpenRun,
     collection: Collection<T>,
-    operations: AnyBulkWriteOperation<T>[]
+    writes: Write<T>[],
+    inTime: InTime
   ): Promise<void>
   /** Adds to the counters, and gives what they are then. */
   count(changes: Pick<MetaDocument, 'revision' | 'seq' | 'commands'>): Promise<MetaDocument>
@@ -95,11 +89,13 @@ export function createDatabase(client: MongoClient, db: Db): Database {
         if (lease === null) throw new LeaseLost(name)
         return work(until(lease.expires))
       }),
-    async writeFenced({ lease }, collection, operations) {
-      const result = await collection.bulkWrite(operations, { ordered: false }).catch((error) => {
-        throw isFenced(error) ? new LeaseLost(lease.name) : error
-      })
-      if (result.matchedCount + result.upsertedCount < operations.length) throw new LeaseLost(lease.name)
+    async writeFenced({ lease }, collection, writes, inTime) {
+      for (const operations of toCommands(writes, inTime)) {
+        const result = await collection.bulkWrite(operations, { ordered: true }).catch((error) => {
+          throw isFenced(error) ? new LeaseLost(lease.name) : error
+        })
+        if (result.matchedCount + result.upsertedCount < operations.length) throw new LeaseLost(lease.name)
+      }
     },
     count,
     async growing(changes, work) {

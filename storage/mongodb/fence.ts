@@ -1,5 +1,4 @@
-import type { AnyBulkWriteOperation, Document } from 'mongodb'
-import { MongoBulkWriteError } from 'mongodb'
+import { type AnyBulkWriteOperation, BSON, type Document, MongoBulkWriteError } from 'mongodb'
 
 /** A filter that holds, on the server's clock, until the lease expires: as long as nobody else can have taken it. */
 export interface InTime {
@@ -9,42 +8,68 @@ export interface InTime {
 /** `token`: of the run that writes it. */
 type Written<T> = T & { _id: string; token: number }
 
-/** What `$replaceWith` answers where it is to write what is no document. */
-const NO_DOCUMENT = 40228
+/** A whole document, known or not; or some fields of one that is known. */
+export type Write<T extends Document> = { replace: Written<T> } | { set: Written<Partial<T>> }
+
+/** What `$replaceWith` answers where it is to write what is no document, and an upsert that does not find what is there. */
+const FENCES: unknown[] = [40228, 11000]
+
+/** The driver makes two commands of what is more than 16 MB. */
+const MOST_BYTES = 8e6
 
 /** As numbers: not every server compares `$$NOW` with a date rightly. */
 export function until(expires: Date): InTime {
   return { $expr: { $lt: [{ $toLong: '$$NOW' }, expires.getTime()] } }
 }
 
-/** Writes a whole document, whether there is one of its `_id` or not; see `fence`. */
-export function replace<T extends Document>(document: Written<T>, inTime: InTime): AnyBulkWriteOperation<T> {
-  return operation(document, { $literal: document }, inTime, { upsert: true })
+/**
+ * Operations for one command each, in order, which fail where a newer token wrote the document. For a whole command there is
+ * one `$$NOW`, so the first operation tells of all of them whether they are in time: the others come after it or not at all.
+ */
+export function* toCommands<T extends Document>(
+  writes: Write<T>[],
+  inTime: InTime
+): Iterable<AnyBulkWriteOperation<T>[]> {
+  let command: object[] = []
+  let bytes = 0
+  for (const write of writes) {
+    const operation = command.length === 0 ? toTimed(write, inTime) : toOperation(write)
+    command.push(operation)
+    bytes += BSON.calculateObjectSize(operation)
+    if (bytes < MOST_BYTES) continue
+    yield command as AnyBulkWriteOperation<T>[]
+    command = []
+    bytes = 0
+  }
+  if (command.length > 0) yield command as AnyBulkWriteOperation<T>[]
 }
 
-/** Sets fields of a document, and finds none to set them of where there is none; see `fence`. */
-export function change<T extends Document>(fields: Written<Partial<T>>, inTime: InTime): AnyBulkWriteOperation<T> {
-  return operation(fields, { $mergeObjects: ['$$ROOT', { $literal: fields }] }, inTime, {})
+function toOperation(write: Write<Document>): object {
+  const { _id, ...fields } = 'replace' in write ? write.replace : write.set
+  // Not every document has one.
+  const filter = { _id, token: { $not: { $gt: fields.token } } }
+  return 'replace' in write
+    ? { replaceOne: { filter, replacement: fields, upsert: true } }
+    : { updateOne: { filter, update: { $set: fields } } }
 }
 
 /**
- * Fails, rather than finds nothing, where the lease has expired or a newer token wrote the document: the filter of an
- * upsert cannot say so (`$expr` is refused there), and by `_id` alone the server finds it the fastest way it has. A missing
- * token is lower than any. Right whether the server knows the condition before it runs or not: nothing but the last step fails.
+ * The same, and it fails when the lease has expired. The filter of an upsert cannot say that: `$expr` is refused there, and
+ * what is not found is inserted. A missing token is lower than any. Right whether the server knows the condition before it
+ * runs or not: only the last step can fail.
  */
-function operation<T extends Document>(
-  { _id, token }: Written<object>,
-  result: object,
-  inTime: InTime,
-  options: { upsert?: boolean }
-): AnyBulkWriteOperation<T> {
-  const isMine = { $and: [inTime.$expr, { $lte: ['$token', { $literal: token }] }] }
-  const update = [{ $replaceWith: { $cond: [isMine, result, null] } }]
-  return { updateOne: { filter: { _id }, update, ...options } } as object as AnyBulkWriteOperation<T>
+function toTimed(write: Write<Document>, inTime: InTime): object {
+  const isNew = 'replace' in write
+  const { _id, token } = isNew ? write.replace : write.set
+  const result = isNew ? { $literal: write.replace } : { $mergeObjects: ['$$ROOT', { $literal: write.set }] }
+  const mayWrite = { $and: [inTime.$expr, { $lte: ['$token', { $literal: token }] }] }
+  const update = [{ $replaceWith: { $cond: [mayWrite, result, null] } }]
+  return { updateOne: { filter: { _id }, update, upsert: isNew } }
 }
 
-/** Whether one of these operations was kept from writing. Some servers answer for all of them at once. */
+/** Whether it was one of these operations that failed. */
 export function isFenced(error: unknown): boolean {
   if (!(error instanceof MongoBulkWriteError)) return false
-  return [error, ...[error.writeErrors].flat()].some(({ code }) => code === NO_DOCUMENT)
+  // Some servers answer for the command as a whole.
+  return [error, ...[error.writeErrors].flat()].some(({ code }) => FENCES.includes(code))
 }

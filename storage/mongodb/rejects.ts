@@ -3,8 +3,8 @@ import { LeaseLost } from '../kit/errors.ts'
 import { toPage } from '../kit/page.ts'
 import { rejectId } from '../kit/rejects.ts'
 import { ANSWER, type Database, READ } from './database.ts'
-import { fromDocument, type RejectDocument } from './documents.ts'
-import { type InTime, replace } from './fence.ts'
+import { fromDocument } from './documents.ts'
+import type { InTime } from './fence.ts'
 
 type Rejects = Pick<Storage, 'rejects' | 'writeRejects' | 'deleteRejects'>
 
@@ -43,13 +43,13 @@ export function createRejects({ rejects, attempt, fenced, writeFenced }: Databas
         const unique = new Map(batch.map((reject) => [rejectId(source, reject), reject]))
         const found = await rejects.find({ _id: { $in: [...unique.keys()] } }, READ).toArray()
         const known = new Map(found.map((row) => [row._id, row]))
-        const operations = [...unique].map(([_id, { reason, path, raw, event_id }]) => {
+        const writes = [...unique].map(([_id, { reason, path, raw, event_id }]) => {
           const before = known.get(_id)
           const count = (before?.count ?? 0) + (before?.run_id === run_id ? 0 : 1)
           const life = { first_seen_at: before?.first_seen_at ?? now, last_seen_at: now, count, token }
-          return replace<RejectDocument>({ _id, source, run_id, reason, path, raw, event_id, ...life }, inTime)
+          return { replace: { _id, source, run_id, reason, path, raw, event_id, ...life } }
         })
-        if (operations.length > 0) await writeFenced(run, rejects, operations)
+        await writeFenced(run, rejects, writes, inTime)
         const beyond = await rejects
           .find({ source }, { ...READ, projection: { _id: 1 } })
           .sort(LAST_SEEN)

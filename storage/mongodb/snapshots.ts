@@ -1,7 +1,6 @@
 import type { Storage } from '../kit/contract.ts'
 import { LeaseLost } from '../kit/errors.ts'
 import { type Database, READ } from './database.ts'
-import { replace } from './fence.ts'
 
 type Snapshots = Pick<Storage, 'writeBody' | 'keepSnapshot' | 'snapshots' | 'readBody'>
 
@@ -13,7 +12,7 @@ export function createSnapshots({ bodies, sources, attempt, fenced, writeFenced 
         const { id: run_id, source } = run
         const { token } = run.lease
         const document = { _id: bodyId(run_id, part), source, run_id, token, size: data.length, data }
-        await writeFenced(run, bodies, [replace(document, inTime)])
+        await writeFenced(run, bodies, [{ replace: document }], inTime)
       }),
 
     keepSnapshot: (run, snapshot, keep) =>

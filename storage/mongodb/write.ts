@@ -1,4 +1,3 @@
-import type { AnyBulkWriteOperation } from 'mongodb'
 import type { OpenRun, Storage, WriteCounts, WriteOptions } from '../kit/contract.ts'
 import { encodeContent, keepLast, nextLife } from '../kit/encode.ts'
 import type { EventContent } from '../kit/event.ts'
@@ -6,7 +5,7 @@ import { judgeWrite } from '../kit/judge-write.ts'
 import { noteRepeated } from '../kit/open-run.ts'
 import { type Database, READ } from './database.ts'
 import { type EventDocument, toDocument } from './documents.ts'
-import { change, type InTime, replace } from './fence.ts'
+import type { InTime, Write } from './fence.ts'
 
 /** What is read of the events that are known, to find out what changes. */
 const BEFORE = {
@@ -37,7 +36,7 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
     let lastSeq = created === 0 ? 0 : (await count({ seq: created })).seq! - created
     const now = new Date().toISOString()
     const { token } = run.lease
-    const operations: AnyBulkWriteOperation<EventDocument>[] = []
+    const writes: Write<EventDocument>[] = []
     const met: number[] = []
     let changes = 0
     for (const one of encoded) {
@@ -56,14 +55,14 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
 
       if (isSame) {
         if (isNewer || piece === undefined || before!.piece === piece) continue
-        operations.push(change<EventDocument>({ _id: id, piece, token }, inTime))
+        writes.push({ set: { _id: id, piece, token } })
         continue
       }
       changes++
       const life = nextLife(one.content, before, { now, listed })
-      operations.push(replace(toDocument(one, life, { seq, piece: piece ?? null, as_of: asOf, token }), inTime))
+      writes.push({ replace: toDocument(one, life, { seq, piece: piece ?? null, as_of: asOf, token }) })
     }
-    if (operations.length > 0) await growing(changes, () => writeFenced(run, events, operations))
+    if (writes.length > 0) await growing(changes, () => writeFenced(run, events, writes, inTime))
     for (const seq of met) run.met.add(seq)
     return counts
   }

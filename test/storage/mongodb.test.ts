@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Db, MongoClient } from 'mongodb'
+import { BSON, type Db, MongoClient } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { encodeContent } from '../../storage/kit/encode.ts'
 import { LeaseLost, StorageUnavailable, StorageUnusable } from '../../storage/kit/errors.ts'
@@ -7,6 +7,7 @@ import type { EventFilters } from '../../storage/kit/filters.ts'
 import { rejectId } from '../../storage/kit/rejects.ts'
 import { NO_COUNTS } from '../../storage/kit/run.ts'
 import { INTERNAL } from '../../storage/mongodb/documents.ts'
+import { toCommands, until } from '../../storage/mongodb/fence.ts'
 import { toFilter } from '../../storage/mongodb/query.ts'
 import { createStore, delistMissing, endRun, ingest, makeEvent, startRun, type TestStore, whyNot } from './fixtures.ts'
 
@@ -300,6 +301,18 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     expect(before.runs.items[0]).toMatchObject({ id: successor.id, outcome: null })
     expect(before.totals).toHaveLength(2)
     await other.close()
+  })
+
+  it('asks in every command whether it is in time, also where a batch is too long for one', () => {
+    const writes = Array.from({ length: 50 }, (_, i) => ({ replace: { _id: `${i}`, token: 1, text: 'x'.repeat(1e6) } }))
+    const commands = [...toCommands(writes, until(new Date()))]
+    expect(commands.length).toBeGreaterThan(2)
+    expect(commands.flat()).toHaveLength(50)
+    for (const [first, ...rest] of commands) {
+      expect(first).toHaveProperty('updateOne.update')
+      expect(rest.every((operation) => 'replaceOne' in operation)).toBe(true)
+      expect(BSON.calculateObjectSize({ rest })).toBeLessThan(16e6)
+    }
   })
 
   it('delists again when the connection is reset under way', async () => {
