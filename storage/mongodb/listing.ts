@@ -62,7 +62,7 @@ export function createListing({ events, fenced, growing }: Database): Listing {
         delisted += await fenced(run, async (inTime) => {
           const batch = await listedOf(run, missing.slice(i, i + DELIST_BATCH))
           if (batch.length === 0) return 0
-          const now = new Date().toISOString()
+          const now = run.lease.now().toISOString()
           const filter = { _id: { $in: batch }, token: { $lte: lease.token }, ...inTime }
           const end = { status: 'delisted', delisted_at: now, updated_at: now, token: lease.token } as const
           const update = () => events.updateMany(filter, { $set: end })

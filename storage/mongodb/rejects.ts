@@ -39,7 +39,7 @@ export function createRejects({ rejects, attempt, fenced, writeFenced }: Databas
       fenced(run, async (inTime) => {
         const { source, id: run_id } = run
         const { token } = run.lease
-        const now = new Date().toISOString()
+        const now = run.lease.now().toISOString()
         const unique = new Map(batch.map((reject) => [rejectId(source, reject), reject]))
         const found = await rejects.find({ _id: { $in: [...unique.keys()] } }, READ).toArray()
         const known = new Map(found.map((row) => [row._id, row]))

@@ -23,7 +23,7 @@ export function createSnapshots({ bodies, sources, attempt, fenced, writeFenced 
         const parts = await bodies.find({ source, run_id }, { ...READ, projection: { size: 1 } }).toArray()
         const size = parts.reduce((sum, part) => sum + part.size, 0)
         const isKept = snapshot !== null && size <= keep.bytes
-        const mine = isKept ? [{ run_id, token, ...snapshot, size, kept_at: new Date().toISOString() }] : []
+        const mine = isKept ? [{ run_id, token, ...snapshot, size, kept_at: run.lease.now().toISOString() }] : []
         const known = [...((await sources.findOne({ _id: source }, READ))?.snapshots ?? []), ...mine]
         const kept = known.slice(firstKept(known, keep))
         const mayWrite = { _id: source, token, ...inTime }

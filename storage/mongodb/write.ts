@@ -34,7 +34,7 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
     const found = new Map(documents.map((document) => [document._id, document]))
     const created = encoded.length - found.size
     let lastSeq = created === 0 ? 0 : (await count({ seq: created })).seq! - created
-    const now = new Date().toISOString()
+    const now = run.lease.now().toISOString()
     const { token } = run.lease
     const writes: Write<EventDocument>[] = []
     const met: number[] = []
