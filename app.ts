@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import fastify, { type FastifyInstance, LogController } from 'fastify'
 import adapters from './plugins/adapters.ts'
 import admin from './plugins/admin.ts'
@@ -32,13 +33,19 @@ export interface AppOptions {
    * is not. `/readyz` asks.
    */
   ingest?: (() => 'alive' | string) | undefined
+  /** Which of several processes that answer requests this is, for the lines of its log. */
+  worker?: number | undefined
 }
 
 /** The whole service, in the order in which it is read: each concern is one plugin. It closes in the reverse order. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { server } = options.config
+  const { worker } = options
   const app = fastify({
-    logger: { level: server.log_level },
+    logger: {
+      level: server.log_level,
+      ...(worker !== undefined && { base: { pid: process.pid, hostname: hostname(), worker } })
+    },
     // A line a request says little and costs much; what fails is logged where it fails.
     logController: new LogController({ disableRequestLogging: true }),
     // Nobody may hold a connection open by saying nothing.

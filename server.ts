@@ -1,60 +1,137 @@
+import cluster from 'node:cluster'
+import { once } from 'node:events'
 import { constants, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isMainThread, parentPort } from 'node:worker_threads'
-import type { FastifyInstance } from 'fastify'
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
+import { keepFixed } from './plugins/config/keep-fixed.ts'
 import { type Config, ConfigError } from './plugins/config/load.ts'
 import { readConfig } from './plugins/config.ts'
-import { reportAlive, type SupervisedThread, superviseThread } from './plugins/kit/supervise-thread.ts'
+import * as thread from './plugins/kit/supervise-thread.ts'
+import * as workers from './plugins/kit/supervise-workers.ts'
+import { takeTurns } from './plugins/kit/take-turns.ts'
 
 /**
  * After it is told to stop: how long it goes on accepting, so that what clients have sent by then is answered, not reset;
  * how long requests have to end; and when the process is gone whatever anybody does.
  */
 const STOP = { acceptMs: 300, requestsMs: 5000, processMs: 9000 }
+/** The same of a worker that another one has taken over from: there is no hurry. */
+const DRAIN = { acceptMs: 1000, requestsMs: 20_000, processMs: 25_000 }
 
 /** What the whole process does, or one thread of it. */
 async function main(): Promise<void> {
+  if (!isMainThread) return await runIngestThread(workerData)
+  if (cluster.isWorker) return await runWorker()
   const config = await readConfig()
-  if (isMainThread) await runProcess(config)
-  else await runIngestThread(config)
+  if (config.server.workers > 1 && config.server.roles.has('api')) await runCluster(config)
+  else await runProcess(config)
 }
 
 /** With both roles the API answers here, and a thread of its own ingests: parsing is work that requests would wait for. */
 async function runProcess(config: Config): Promise<void> {
+  stopAt('SIGTERM', 'SIGINT', 'SIGHUP')
   const { server } = config
-  let stop = async () => {}
-  let stopped: Promise<never> | undefined
-  // Once: npm hands on a Ctrl-C that the terminal has sent here already.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (stopped ??= stop().then(leave, fail)))
-
   const both = server.roles.size === 2
-  const app = await buildApp({ config: both ? withRole(config, 'api') : config })
-  const thread = both
-    ? superviseThread(new URL(import.meta.url), { heapMb: server.ingest_heap_mb, log: app.log })
-    : undefined
-  stop = () => stopGracefully(app, thread)
+  const app = await buildApp({
+    config: both ? withRole(config, 'api') : config,
+    ingest: both ? () => ingest!.state() : undefined
+  })
+  const ingest = both ? superviseIngest(() => config, app.log) : undefined
+  stop = () => stopGracefully(app, STOP, ingest)
 
   await app.listen({ host: server.host, port: server.port })
-  if (server.roles.has('api')) app.log.info(`the API is documented at ${app.listeningOrigin}/v1/api/docs/ui`)
-  thread?.start()
+  if (server.roles.has('api')) logDocs(app.log, app.listeningOrigin)
+  ingest?.start()
 }
 
-async function stopGracefully(app: FastifyInstance, thread: SupervisedThread | undefined): Promise<void> {
-  app.log.info('stopping')
-  // A connection with half a request on it would hold the server open for ever.
-  setTimeout(() => app.server.closeAllConnections(), STOP.requestsMs).unref()
-  setTimeout(() => {
-    app.log.warn('not everything ended in time; leaving all the same')
-    leave()
-  }, STOP.processMs).unref()
-  app.server.keepAliveTimeout = 1
-  await Promise.all([thread?.stop(), sleep(STOP.acceptMs).then(() => app.close())])
-  app.log.info('stopped')
+/** Workers answer requests. This process starts them, and the thread that ingests, and keeps them running. */
+async function runCluster(config: Config): Promise<void> {
+  stopAt('SIGTERM', 'SIGINT')
+  const { log } = fastify({ logger: { level: config.server.log_level } })
+  let current = config
+  const ingest = config.server.roles.has('ingest') ? superviseIngest(() => current, log, tellState) : undefined
+  const pool = workers.superviseWorkers(new URL(import.meta.url), {
+    settings: () => ({ count: current.server.workers, first: { config: current, ingest: ingest?.state() } }),
+    log,
+    onHopeless: leave
+  })
+  function tellState(ingest: string): void {
+    pool.tell({ ingest })
+  }
+  stop = async () => {
+    log.info('stopping')
+    leaveAfter(STOP.processMs, log)
+    await Promise.all([ingest?.stop(), pool.stop()])
+    log.info('stopped')
+  }
+  const listening = pool.start()
+  const restart = takeTurns(async () => {
+    await listening
+    const before = current
+    try {
+      current = keepFixed(current, await readConfig(), log)
+    } catch (error) {
+      return log.error({ reason: (error as Error).message }, 'told to restart; all goes on as it was')
+    }
+    log.info('restarting: workers one after the other, then ingestion')
+    if (await pool.replaceAll()) {
+      log.level = current.server.log_level
+      ingest?.restart()
+      log.info('restarted')
+    } else if (stopped === undefined) {
+      current = before
+      log.error('a new worker did not start; the others, and ingestion, go on as they were')
+    }
+  })
+  process.on('SIGHUP', () => void restart())
+
+  const origin = await listening
+  log.info(`Server listening at ${origin}`)
+  logDocs(log, origin)
+  ingest?.start()
+}
+
+/** One of the processes that answer requests. The primary has read the configuration, so that all have the same. */
+async function runWorker(): Promise<void> {
+  stopAt('SIGTERM', 'SIGINT')
+  // It is for the primary; a terminal sends it to all.
+  process.on('SIGHUP', () => undefined)
+  const worker = cluster.worker!
+  worker.on('disconnect', () => {
+    // Otherwise a worker whose primary is gone would be gone at once, too, with the requests that it has.
+    worker.exitedAfterDisconnect = true
+    stopOnce()
+  })
+  workers.reportAlive()
+  let ingest: string | undefined
+  let times = STOP
+  const { promise: first, resolve } = Promise.withResolvers<Config>()
+  worker.on('message', (message) => {
+    if (message === 'drain') times = DRAIN
+    if (message === 'drain' || message === 'stop') return stopOnce()
+    ingest = message.ingest
+    if (message.config !== undefined) resolve(message.config)
+  })
+
+  const config = withRole(await first, 'api')
+  const app = await buildApp({ config, worker: worker.id, ingest: ingest === undefined ? undefined : () => ingest! })
+  stop = async () => {
+    await stopGracefully(app, times)
+    // The primary may have handed over a connection that is still on its way: then it gets it back.
+    if (worker.isConnected()) await Promise.all([once(worker, 'disconnect'), worker.disconnect()])
+  }
+  const { host, port, log_level } = config.server
+  // The primary says where.
+  app.log.level = 'warn'
+  await app.listen({ host, port })
+  app.log.level = log_level
+  workers.reportListening(app.listeningOrigin)
 }
 
 async function runIngestThread(config: Config): Promise<void> {
-  reportAlive()
+  thread.reportAlive()
   standBack()
   const app = await buildApp({ config: withRole(config, 'ingest') })
   parentPort!.once('message', async () => {
@@ -62,6 +139,12 @@ async function runIngestThread(config: Config): Promise<void> {
     parentPort!.close()
   })
   await app.ready()
+  thread.reportReady()
+}
+
+function superviseIngest(config: () => Config, log: FastifyBaseLogger, onState?: (state: string) => void) {
+  const settings = () => ({ heapMb: config().server.ingest_heap_mb, data: config() })
+  return thread.superviseThread(new URL(import.meta.url), { settings, log, onState })
 }
 
 /** Requests go first where there are too few cores. On Linux it is about the thread; elsewhere it would be the process. */
@@ -78,13 +161,54 @@ function withRole(config: Config, role: 'api' | 'ingest'): Config {
   return { ...config, server: { ...config.server, roles: new Set([role]) } }
 }
 
-function leave(): never {
-  process.exit(0)
+function logDocs(log: FastifyBaseLogger, origin: string): void {
+  log.info(`the API is documented at ${origin}/v1/api/docs/ui`)
+}
+
+/** What there is to end. */
+let stop = async () => {}
+let stopped: Promise<never> | undefined
+
+function stopAt(...signals: NodeJS.Signals[]): void {
+  for (const signal of signals) process.on(signal, stopOnce)
+}
+
+/** Once: npm hands on a Ctrl-C that the terminal has sent here already. */
+function stopOnce(): void {
+  stopped ??= stop().then(() => leave(), fail)
+}
+
+async function stopGracefully(
+  app: FastifyInstance,
+  { acceptMs, requestsMs, processMs }: typeof STOP,
+  ingest?: thread.SupervisedThread
+): Promise<void> {
+  app.log.info('stopping')
+  // Who sends another request on a connection that is about to close would not know whether it was heard.
+  app.server.prependListener('request', (_request, response) => {
+    response.shouldKeepAlive = false
+  })
+  // A connection with half a request on it would hold the server open for ever.
+  setTimeout(() => app.server.closeAllConnections(), requestsMs).unref()
+  leaveAfter(processMs, app.log)
+  await Promise.all([ingest?.stop(), sleep(acceptMs).then(() => app.close())])
+  app.log.info('stopped')
+}
+
+function leaveAfter(ms: number, log: FastifyBaseLogger): void {
+  setTimeout(() => {
+    log.warn('not everything ended in time; leaving all the same')
+    leave()
+  }, ms).unref()
+}
+
+function leave(code = 0): never {
+  process.exit(code)
 }
 
 function fail(error: Error): never {
   // Before there is a log; and nobody wants the stack of what is a message for people.
-  const isListening = ['listen', 'getaddrinfo'].includes(String((error as NodeJS.ErrnoException).syscall))
+  const isListening = ['listen', 'bind', 'getaddrinfo'].includes(String((error as NodeJS.ErrnoException).syscall))
   const isExpected = error instanceof ConfigError || (error as { code?: string }).code?.startsWith('EVT_')
   console.error(
     isExpected
@@ -93,7 +217,7 @@ function fail(error: Error): never {
         ? `${error.message}: set [server] host and port to what can be listened on`
         : error
   )
-  process.exit(error instanceof ConfigError ? 2 : 1)
+  leave(error instanceof ConfigError ? 2 : 1)
 }
 
 main().catch(fail)

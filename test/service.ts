@@ -77,6 +77,17 @@ export function useServices() {
   }
 }
 
+/** Process ids of the workers that have begun to answer requests, oldest first. */
+export const workers = (service: Service) =>
+  service
+    .log()
+    .filter(({ msg }) => msg === 'a worker answers requests')
+    .map(({ worker_pid }) => worker_pid as number)
+
+/** That a line with this message has been logged so many times. */
+export const logged = (service: Service, msg: string, times = 1) =>
+  until(() => service.log().filter((line) => line.msg === msg).length >= times)
+
 function readLog(text: string): LogLine[] {
   const whole = text.slice(0, text.lastIndexOf('\n') + 1).split('\n')
   return whole.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
@@ -96,7 +107,7 @@ export async function events({ url }: Service) {
 }
 
 /** Asks again and again until there is an answer; to throw is none. */
-export async function until<T>(check: () => Promise<T | false> | T | false, ms = 15_000): Promise<T> {
+export async function until<T>(check: () => Promise<T | false> | T | false, ms = 30_000): Promise<T> {
   const deadline = performance.now() + ms
   for (;;) {
     const result = await Promise.resolve()

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { TObject } from '@sinclair/typebox'
@@ -107,9 +108,10 @@ export function loadConfig({ file, env, drivers, adapters }: ConfigInput): Confi
   }
   if (problems.length > 0) throw new ConfigError(file, problems)
   const roles = new Set((server.roles as string).split(',').map((role) => role.trim() as Role))
+  const workers = server.workers === 'auto' ? availableParallelism() : Number(server.workers)
   return {
     file,
-    server: { ...(server as unknown as ServerSettings), roles },
+    server: { ...(server as unknown as ServerSettings), roles, workers },
     storage: storages.get(server.storage as string)!,
     sources
   }

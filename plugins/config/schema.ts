@@ -29,6 +29,12 @@ export const ServerSection = Type.Object({
     description: 'What this process does: answer requests, fetch the sources, or both.',
     allowed: 'api | ingest | api,ingest'
   }),
+  workers: Type.String({
+    default: '1',
+    pattern: '^(auto|[1-9]\\d{0,2})$',
+    description: 'How many processes answer requests; auto: one for each core that it may use.',
+    allowed: 'auto | a whole number from 1 to 999'
+  }),
   log_level: Type.String({
     default: 'info',
     pattern: '^(fatal|error|warn|info|debug|trace|silent)$',
@@ -179,5 +185,8 @@ export const SourceSection = Type.Object({
   })
 })
 
-export type ServerSettings = Omit<Static<typeof ServerSection>, 'roles'> & { roles: Set<Role> }
+export type ServerSettings = Omit<Static<typeof ServerSection>, 'roles' | 'workers'> & {
+  roles: Set<Role>
+  workers: number
+}
 export type Role = 'api' | 'ingest'

@@ -1,5 +1,5 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { TObject } from '@sinclair/typebox'
@@ -63,7 +63,13 @@ describe('config.ini', () => {
 describe('configuration', () => {
   it('fills in defaults', async () => {
     const config = await read(SOURCE)
-    expect(config.server).toMatchObject({ host: '127.0.0.1', port: 8080, storage: 'sqlite', log_level: 'info' })
+    expect(config.server).toMatchObject({
+      host: '127.0.0.1',
+      port: 8080,
+      storage: 'sqlite',
+      log_level: 'info',
+      workers: 1
+    })
     expect([...config.server.roles]).toEqual(['api', 'ingest'])
     expect(config.storage).toEqual({ path: join(folder, 'data/events.db'), cache_mb: 8 })
     expect(config.sources).toEqual([
@@ -117,6 +123,11 @@ describe('configuration', () => {
     })
   })
 
+  it('makes a number of workers = auto', async () => {
+    const config = await read(SOURCE, { EVENTS_SERVER_WORKERS: 'auto' })
+    expect(config.server.workers).toBe(availableParallelism())
+  })
+
   it('takes paths from where the file is', async () => {
     const config = await read('[sqlite]\npath = x/y.db\n[source.a]\nadapter = provider-xml\nurl = file:feeds/a.xml\n')
     expect(config.storage.path).toBe(join(folder, 'x/y.db'))
@@ -155,7 +166,7 @@ describe('configuration', () => {
         '[server] port: got "99999"; allowed: a whole number from 0 to 65535',
         `[server] storage: got "oracle"; allowed: ${[...DRIVERS.keys()].join(' | ')}`,
         '[server] roles: got "everything"; allowed: api | ingest | api,ingest',
-        '[server] colour: there is no such key; allowed: host, port, storage, roles, log_level, admin_token, stale_mb, ingest_heap_mb',
+        '[server] colour: there is no such key; allowed: host, port, storage, roles, workers, log_level, admin_token, stale_mb, ingest_heap_mb',
         '[sqlite] cache_mb: got "lots"; allowed: a whole number from 1 to 4096',
         `[nonsense] (section): there is no such section; allowed: [server], ${sections}, [source.NAME]`,
         `[source.demo] adapter: got "json"; allowed: ${[...ADAPTERS.keys()].join(' | ')}`,

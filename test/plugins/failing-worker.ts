@@ -1,0 +1,2 @@
+// Finds at once that it cannot start.
+process.exit(2)
