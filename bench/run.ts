@@ -4,6 +4,7 @@ import { describeMachine } from './kit/machine.ts'
 import { FULL, QUICK } from './kit/sizes.ts'
 import { failureLine, TABLE_HEAD, tableLine } from './kit/table.ts'
 import { coldStart } from './rows/cold-start.ts'
+import { cpuPerRequest } from './rows/cpu-per-request.ts'
 import { deepPage } from './rows/deep-page.ts'
 import { fencingMongodb, fencingSqlite } from './rows/fencing.ts'
 import { firstLoad } from './rows/first-load.ts'
@@ -16,6 +17,7 @@ import { unchangedFeed } from './rows/unchanged-feed.ts'
 const ROWS = [
   listRepeated,
   listVaried,
+  cpuPerRequest,
   deepPage,
   unchangedFeed,
   firstLoad,

@@ -39,7 +39,7 @@ export async function compareLoad(
 }
 
 /** @returns requests a second */
-function load(options: LoadOptions): Promise<number> {
+export function load(options: LoadOptions): Promise<number> {
   return runProgram('bench/programs/load.ts', { args: [JSON.stringify(options)], core: 'load' })
 }
 
