@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findProgram } from './find-program.ts'
 import { createApp, type TestApp } from './helper.ts'
 
 interface Parameter {
@@ -88,12 +87,7 @@ describe('OpenAPI', () => {
   })
 })
 
-const CHROMIUM = findProgram(['chromium', 'chromium-browser', 'google-chrome'])
-if (CHROMIUM === undefined) {
-  const reason = 'the page in a browser IS NOT TESTED: there is no chromium or google-chrome on the PATH'
-  if (process.env.CI === 'true') throw new Error(reason)
-  console.warn(`\n  ${reason}\n`)
-}
+const CHROMIUM = findProgram(['chromium', 'chromium-browser', 'google-chrome'], 'The page in a browser IS')
 
 describe.skipIf(CHROMIUM === undefined)('Swagger UI in Chromium', () => {
   let browser: Browser
@@ -145,8 +139,3 @@ describe.skipIf(CHROMIUM === undefined)('Swagger UI in Chromium', () => {
     expect(requests).toContainEqual(expect.stringContaining('/v1/api/events?start_date=2021-02-01T00%3A00%3A00'))
   }, 60_000)
 })
-
-function findProgram(names: string[]): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter)
-  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path))
-}

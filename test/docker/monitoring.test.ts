@@ -1,0 +1,161 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findProgram } from '../find-program.ts'
+import { createApp } from '../helper.ts'
+import { type Dashboard, metricsOf, queriesOf, readDashboard } from './dashboard.ts'
+
+const FOLDER = fileURLToPath(new URL('../../docker/monitoring/', import.meta.url))
+const read = (name: string) => readFile(join(FOLDER, name), 'utf8')
+
+/** Metrics that `/metrics` is still to get. Once it has one, its line has to go. */
+const TO_COME: Record<string, 'counter' | 'gauge' | 'histogram'> = {
+  event_service_http_request_duration_seconds: 'histogram',
+  event_service_event_changes_total: 'counter',
+  event_service_events: 'gauge',
+  event_service_rejected_records_total: 'counter',
+  event_service_source_freshness_seconds: 'gauge',
+  event_service_source_stale: 'gauge',
+  event_service_source_paused: 'gauge',
+  event_service_lease_held: 'gauge',
+  event_service_lease_age_seconds: 'gauge',
+  event_service_commands_pending: 'gauge',
+  event_service_oldest_command_age_seconds: 'gauge',
+  event_service_storage_duration_seconds: 'histogram',
+  event_service_storage_up: 'gauge',
+  event_service_alert_deliveries_total: 'counter',
+  nodejs_eventloop_lag_p99_seconds: 'gauge',
+  process_cpu_seconds_total: 'counter',
+  process_resident_memory_bytes: 'gauge',
+  process_start_time_seconds: 'gauge'
+}
+/** What Prometheus says itself. */
+const OWN = ['up', 'ALERTS']
+
+let dashboard: Dashboard
+let alerts: { name: string; expr: string; text: string }[]
+beforeAll(async () => {
+  dashboard = await readDashboard()
+  const rules = (await read('alerts.yml')).split(/^ +- alert: /m).slice(1)
+  alerts = rules.map((text) => {
+    const [name] = text.split('\n')
+    const [, expr] = /expr:(?: >-)?\s(.*?)\n {8}(?:for|labels):/s.exec(text)!
+    return { name: name!, expr: expr!, text }
+  })
+  expect(alerts.length).toBeGreaterThan(10)
+})
+
+describe('the metrics that are asked for', () => {
+  let real: Map<string, string>
+  beforeAll(async () => {
+    const service = await createApp()
+    const text = String((await service.get('/metrics')).body)
+    await service.close()
+    real = new Map([...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, type]) => [name!, type!]))
+    expect(real.size).toBeGreaterThan(0)
+  })
+
+  it('are those of /metrics, on the dashboard and in the alerts', () => {
+    const known = new Set(OWN)
+    for (const [name, type] of [...real, ...Object.entries(TO_COME)]) {
+      for (const suffix of type === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']) known.add(name + suffix)
+    }
+    for (const { title, expr } of [
+      ...queriesOf(dashboard),
+      ...alerts.map(({ name, expr }) => ({ title: name, expr }))
+    ]) {
+      const names = metricsOf(expr)
+      expect(names.length, title).toBeGreaterThan(0)
+      expect(
+        names.filter((name) => !known.has(name)),
+        title
+      ).toEqual([])
+    }
+  })
+
+  it('are all of the service, on the dashboard', () => {
+    const shown = queriesOf(dashboard).flatMap(({ expr }) => metricsOf(expr))
+    const ours = [...real.keys(), ...Object.keys(TO_COME)].filter((name) => name.startsWith('event_service_'))
+    expect(ours.filter((name) => !shown.some((one) => one.replace(/_(bucket|sum|count)$/, '') === name))).toEqual([])
+  })
+
+  it('are no longer to come once they are there', () => {
+    expect(Object.keys(TO_COME).filter((name) => real.has(name))).toEqual([])
+  })
+})
+
+describe('the dashboard', () => {
+  it('has panels of one id each, that say what they show and do not overlap', () => {
+    const { panels } = dashboard
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
+    const cells = new Set<string>()
+    for (const { title, type, description, gridPos } of panels) {
+      if (type !== 'row') expect(description, title).toBeTruthy()
+      expect(gridPos.x + gridPos.w, title).toBeLessThanOrEqual(24)
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
+        for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+          expect(cells.has(`${x} ${y}`), `${title} at ${x}, ${y}`).toBe(false)
+          cells.add(`${x} ${y}`)
+        }
+      }
+    }
+  })
+
+  it('asks the data source that is provisioned', async () => {
+    const [, uid] = /uid: (\w+)/.exec(await read('grafana/datasource.yml'))!
+    const uids = dashboard.panels.flatMap(({ datasource, targets = [] }) => [
+      datasource?.uid ?? uid,
+      ...targets.map((target) => target.datasource.uid)
+    ])
+    uids.push(...dashboard.templating.list.map(({ datasource }) => datasource.uid))
+    expect(new Set(uids)).toEqual(new Set([uid]))
+  })
+})
+
+it('each alert says what is wrong and what to do, and is tested both ways', async () => {
+  const tests = (await read('alerts.test.yml')).split(/^ {2}- name: /m).slice(1)
+  for (const { name, text } of alerts) {
+    expect(text, name).toMatch(/ {10}summary: .+\n {10}description: ./)
+    expect(text, name).toMatch(/labels: \{ severity: (warning|critical) \}/)
+    const own = tests.filter((test) => test.includes(`alertname="${name}"`))
+    expect(
+      own.some((test) => test.includes('value: 1')),
+      `${name} fires`
+    ).toBe(true)
+    expect(
+      own.some((test) => test.includes('exp_samples: []')),
+      `${name} is silent`
+    ).toBe(true)
+  }
+})
+
+const PROMTOOL = findProgram(['promtool'], "Prometheus' configuration, alerts and the dashboard's queries ARE")
+
+describe.skipIf(PROMTOOL === undefined)('promtool', () => {
+  const promtool = (...args: string[]) => promisify(execFile)(PROMTOOL!, args, { cwd: FOLDER })
+  let scratch: string
+  beforeAll(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'event-service-'))
+  })
+  afterAll(() => rm(scratch, { recursive: true }))
+
+  it('accepts the configuration and the alerts', async () => {
+    expect((await promtool('check', 'config', 'prometheus.yml')).stdout).toContain(`SUCCESS: ${alerts.length} rules`)
+  })
+
+  it('sees every alert fire when it should, and only then', async () => {
+    expect((await promtool('test', 'rules', 'alerts.test.yml')).stdout).toContain('SUCCESS')
+  }, 60_000)
+
+  it('can read every query of the dashboard', async () => {
+    const queries = queriesOf(dashboard)
+    const rules = queries.map(({ expr }, i) => `  - { record: "query:${i}", expr: ${JSON.stringify(expr)} }\n`)
+    const file = join(scratch, 'queries.yml')
+    await writeFile(file, `groups:\n- name: dashboard\n  rules:\n${rules.join('')}`)
+    expect((await promtool('check', 'rules', file)).stdout).toContain(`SUCCESS: ${queries.length} rules`)
+  })
+})
