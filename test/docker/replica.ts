@@ -1,0 +1,46 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface Replica {
+  address: string
+  port: number
+  isReady: boolean
+  /** Milliseconds before it answers. */
+  delay: number
+  /** Of requests, without those that ask how it is. */
+  seen: IncomingMessage[]
+  /** Says nothing more: what is under way is reset. */
+  kill(): Promise<void>
+}
+
+/** Stands for one container of the API, at an address of its own. */
+export async function startReplica(address: string, port = 0): Promise<Replica> {
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    if (request.url === '/livez') return response.end()
+    if (request.url === '/readyz') return response.writeHead(replica.isReady ? 200 : 503).end()
+    replica.seen.push(request)
+    if (request.url === '/drop') return request.socket.destroy()
+    await sleep(replica.delay)
+    return response.end(address)
+  }
+  const server = createServer((request, response) => void answer(request, response))
+  const replica: Replica = {
+    address,
+    port,
+    isReady: true,
+    delay: 0,
+    seen: [],
+    async kill() {
+      if (!server.listening) return
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+    }
+  }
+  server.listen(port, address)
+  await once(server, 'listening')
+  replica.port = (server.address() as AddressInfo).port
+  return replica
+}
