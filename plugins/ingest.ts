@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import type { Run } from '../storage/kit/run.ts'
+import type { DryRunResult } from './ingest/dry-run/result.ts'
 import type { RunContext } from './ingest/record-run.ts'
 import type { Source } from './sources.ts'
 
@@ -15,6 +16,8 @@ export type IngestContext = Omit<RunContext, 'storage' | 'http'>
 export interface Ingest {
   /** One run over its feed, into the storage. */
   fetch(source: Source, context: IngestContext): Promise<Run>
+  /** What `fetch` would do, which is not done: nothing is written. */
+  dryRun(source: Source, context: IngestContext): Promise<DryRunResult>
   /** Reads its kept snapshots again, without the network. */
   reparse(source: Source, context: IngestContext): Promise<Run[]>
   /** Tries its rejects again. */
@@ -33,6 +36,10 @@ export default fp(
       async fetch(source, context) {
         const { fetchSource } = await import('./ingest/fetch.ts')
         return fetchSource(source, adapterOf(source), { ...context, storage, http })
+      },
+      async dryRun(source, context) {
+        const { dryRunSource } = await import('./ingest/dry-run.ts')
+        return dryRunSource(source, adapterOf(source), { ...context, storage, http })
       },
       async reparse(source, context) {
         const { reparseSource } = await import('./ingest/reparse.ts')

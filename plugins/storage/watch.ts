@@ -10,6 +10,7 @@ const OPERATIONS: Record<Operation, Access> = {
   find: 'reading',
   stream: 'reading',
   get: 'reading',
+  known: 'reading',
   revision: 'reading',
   run: 'reading',
   runs: 'reading',

@@ -28,6 +28,13 @@ export class Bitmap {
     this.size++
   }
 
+  delete(n: number): void {
+    if (!this.has(n)) return
+    const bit = n % PAGE_BITS
+    this.#pages.get(Math.floor(n / PAGE_BITS))![bit >> 3]! &= ~(1 << (bit & 7))
+    this.size--
+  }
+
   /** As text; empty pages are left out. */
   encode(): string {
     const pages = [...this.#pages].map(([key, page]) => [key, Buffer.from(page).toString('base64')])

@@ -10,6 +10,9 @@ export type CommandKind = (typeof COMMAND_KINDS)[number]
 export const SWITCHES = ['pause', 'resume'] as const satisfies CommandKind[]
 export const isSwitch = (kind: CommandKind) => (SWITCHES as readonly CommandKind[]).includes(kind)
 
+/** Of a source, so many commands keep their results, which are long: those that were asked for last. */
+export const MOST_RESULTS = 20
+
 export type CommandOutcome = Outcome | 'done'
 
 const KIND =

@@ -19,6 +19,8 @@ export interface Storage {
   /** All of them in the same order, in constant memory. Ends when the consumer leaves or the signal aborts. */
   stream(filters: EventFilters, signal?: AbortSignal): AsyncIterable<Event>
   get(id: string): Promise<Event | null>
+  /** What it has of these events, in no order; those that are not there, or not of this source, are left out. At most 1000. */
+  known(source: string, which: { ids: string[] } | { numbers: number[] }): Promise<KnownEvent[]>
   /** Grows with every change to any event, after it. What is read later is never older than the revision read before. */
   revision(): Promise<number>
 
@@ -58,8 +60,8 @@ export interface Storage {
   addCommand(source: string, kind: CommandKind): Promise<Command>
   /** null where there is none of this source with this id. */
   command(source: string, id: string): Promise<Command | null>
-  /** Newest first. */
-  commands(source: string, page: PageRequest): Promise<Page<Command>>
+  /** Newest first, without their results: those are long. */
+  commands(source: string, page: PageRequest): Promise<Page<Omit<Command, 'result'>>>
   /** @returns how often it was begun with this; null where it is done. */
   beginCommand(id: string): Promise<number | null>
   /** Records its end and its result, once: one that is done stays as it is. */
@@ -93,7 +95,7 @@ export interface Storage {
   /** By id, of the run's source; those that are not there are none. */
   deleteRejects(run: OpenRun, ids: string[]): Promise<void>
   /**
-   * What is listed and was not met by this run.
+   * What is listed and was not met by this run; nothing of a source that never had one.
    * @param now `YYYY-MM-DDTHH:MM:SSZ`: what starts later is in the future
    */
   missing(run: OpenRun, now: string): Promise<Missing>
@@ -122,7 +124,8 @@ export interface Storage {
   runTotals(): Promise<RunTotal[]>
   /**
    * Deletes the oldest runs and commands beyond this number, of each source; but no command that waits, nor the one that
-   * says whether the source is paused. Events are never deleted.
+   * says whether the source is paused. Of the commands only the newest `MOST_RESULTS` that have one keep their result.
+   * Events are never deleted.
    */
   prune(keep: { runs: number }): Promise<void>
   /** Resolves when the storage answers and is migrated. */
@@ -131,6 +134,16 @@ export interface Storage {
   migrate(): Promise<void>
   /** Waits for what is under way. Nothing but another `close` may be called afterwards. */
   close(): Promise<void>
+}
+
+/** An event, and what a write of it is judged by. */
+export interface KnownEvent {
+  /** Storage-internal, as in `OpenRun.met`. */
+  number: number
+  fingerprint: string
+  /** See `WriteOptions.asOf`. */
+  asOf: number
+  event: Event
 }
 
 /** `after`: the position to go on from, as a former page gave it; left out for the first page. */

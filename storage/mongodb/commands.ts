@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { type Filter, MongoServerError } from 'mongodb'
-import { type Command, type CommandEnd, type CommandKind, isSwitch, SWITCHES } from '../kit/command.ts'
+import { type Command, type CommandEnd, type CommandKind, isSwitch, MOST_RESULTS, SWITCHES } from '../kit/command.ts'
 import type { Storage } from '../kit/contract.ts'
 import { StorageUnavailable } from '../kit/errors.ts'
 import { toPage } from '../kit/page.ts'
@@ -92,7 +92,7 @@ export function createCommands(database: Database): Commands {
       attempt(async () => {
         const older = after && { no: { $lt: Number(after[0]) } }
         const rows = await commands
-          .find({ source, ...older }, ANSWER)
+          .find({ source, ...older }, { ...ANSWER, projection: { result: 0 } })
           .sort({ no: -1 })
           .limit(limit + 1)
           .toArray()
@@ -126,12 +126,16 @@ export async function pruneCommands({ commands }: Database, source: string, keep
     await commands.findOne({ source }, { ...newest, skip: keep }),
     await commands.findOne({ source, kind: { $in: [...SWITCHES] } }, newest)
   ]
-  if (last === null) return
-  await commands.deleteMany({
-    source,
-    no: { $lte: last.no, $ne: switched?.no ?? 0 },
-    finished_at: { $ne: null }
-  })
+  if (last !== null) {
+    await commands.deleteMany({
+      source,
+      no: { $lte: last.no, $ne: switched?.no ?? 0 },
+      finished_at: { $ne: null }
+    })
+  }
+  const withResult = { source, result: { $ne: null } }
+  const bare = await commands.findOne(withResult, { ...newest, projection: { no: 1 }, skip: MOST_RESULTS })
+  if (bare !== null) await commands.updateMany({ ...withResult, no: { $lte: bare.no } }, { $set: { result: null } })
 }
 
 function toCommand({ _id, source, kind, asked_at, finished_at, outcome, detail, result }: CommandDocument): Command {

@@ -1,12 +1,13 @@
 import type { EventPage, PageRequest, Storage } from '../kit/contract.ts'
+import type { Event } from '../kit/event.ts'
 import type { EventFilters } from '../kit/filters.ts'
 import { toPage } from '../kit/page.ts'
 import { streamPages } from '../kit/stream.ts'
-import { ANSWER, type Database } from './database.ts'
+import { ANSWER, type Database, READ } from './database.ts'
 import { fromDocument, INTERNAL } from './documents.ts'
 import { toFilter } from './query.ts'
 
-type Events = Pick<Storage, 'find' | 'stream' | 'get' | 'revision'>
+type Events = Pick<Storage, 'find' | 'stream' | 'get' | 'known' | 'revision'>
 
 export function createEvents({ events, meta, attempt }: Database): Events {
   function find(filters: EventFilters, page: PageRequest): Promise<EventPage> {
@@ -29,6 +30,17 @@ export function createEvents({ events, meta, attempt }: Database): Events {
       attempt(async () => {
         const document = await events.findOne({ _id: id }, { ...ANSWER, projection: INTERNAL })
         return document === null ? null : fromDocument(document)
+      }),
+    known: (source, which) =>
+      attempt(async () => {
+        // Of an index, which has the status before the number.
+        const status = { $in: ['listed', 'delisted'] as Event['status'][] }
+        const filter = 'ids' in which ? { _id: { $in: which.ids } } : { status, seq: { $in: which.numbers } }
+        const { seq: _seq, fingerprint: _fingerprint, as_of: _as_of, ...projection } = INTERNAL
+        const rows = await events.find({ source, ...filter }, { ...READ, projection }).toArray()
+        return rows.map(({ seq, fingerprint, as_of = 0, ...row }) => {
+          return { number: seq, fingerprint, asOf: as_of, event: fromDocument(row) }
+        })
       }),
     revision: () => attempt(async () => (await meta.findOne({ _id: 'counters' }, ANSWER))?.revision ?? 0)
   }

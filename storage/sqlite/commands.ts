@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto'
-import { type Command, isSwitch } from '../kit/command.ts'
+import { type Command, isSwitch, MOST_RESULTS } from '../kit/command.ts'
 import type { OpenRun, RunEnd, Storage } from '../kit/contract.ts'
 import { toPage } from '../kit/page.ts'
 import { type Database, NOW_MS, type Row } from './database.ts'
@@ -11,6 +11,7 @@ type Commands = Pick<Storage, 'agenda' | 'addCommand' | 'command' | 'commands' |
 /** In milliseconds: a `run` that is asked for so soon after another is that one. */
 const SAME_RUN = 1000
 const MOST_WAITING = 1000
+const WITHOUT_RESULT = 'no, id, source, kind, asked_at, finished_at, outcome, detail'
 
 export function createCommands(database: Database): Commands {
   const { get, all, run, attempt, transaction } = database
@@ -59,7 +60,7 @@ export function createCommands(database: Database): Commands {
     commands: (source, { limit, after = [String(Number.MAX_SAFE_INTEGER)] }) =>
       attempt(() => {
         const rows = all(
-          'select * from commands where source = ? and no < ? order by no desc limit ?',
+          `select ${WITHOUT_RESULT} from commands where source = ? and no < ? order by no desc limit ?`,
           source,
           Number(after[0]),
           limit + 1
@@ -108,6 +109,12 @@ export function pruneCommands({ run }: Database, source: string, keep: number): 
        and no is not (select max(no) from commands where source = ?1 and kind in ('pause', 'resume'))`,
     source,
     keep
+  )
+  run(
+    `update commands set result = null where source = ?1 and result is not null
+       and no <= (select no from commands where source = ?1 and result is not null order by no desc limit 1 offset ?2)`,
+    source,
+    MOST_RESULTS
   )
 }
 

@@ -1,12 +1,14 @@
-import type { EventPage, PageRequest, Storage } from '../kit/contract.ts'
+import type { EventPage, KnownEvent, PageRequest, Storage } from '../kit/contract.ts'
 import type { Event } from '../kit/event.ts'
 import type { EventFilters } from '../kit/filters.ts'
 import { streamPages } from '../kit/stream.ts'
-import type { Database } from './database.ts'
+import type { Database, Row } from './database.ts'
 import { selectEvents, toBlob } from './query.ts'
 
+type Events = Pick<Storage, 'find' | 'stream' | 'get' | 'known' | 'revision'>
+
 /** What is read of events. */
-export function createEvents({ get, attempt }: Database): Pick<Storage, 'find' | 'stream' | 'get' | 'revision'> {
+export function createEvents({ get, attempt }: Database): Events {
   async function find(filters: EventFilters, page: PageRequest): Promise<EventPage> {
     return attempt(() => {
       const query = selectEvents(filters, { ...page, limit: page.limit + 1 })
@@ -25,8 +27,23 @@ export function createEvents({ get, attempt }: Database): Pick<Storage, 'find' |
         const row = get('select json from events where id = ?', toBlob(id))
         return row === undefined ? null : (JSON.parse(row.json as string) as Event)
       }),
+    known: (source, which) =>
+      attempt(() => {
+        const [column, values] = 'ids' in which ? ['id', which.ids.map(toBlob)] : ['seq', which.numbers]
+        return values
+          .map((value) => get(`${SELECT_KNOWN} where ${column} = ?`, value))
+          .filter((row) => row !== undefined)
+          .map(toKnown)
+          .filter(({ event }) => event.source === source)
+      }),
     revision: () => attempt(() => get("select value from meta where key = 'revision'")!.value as number)
   }
+}
+
+const SELECT_KNOWN = 'select seq, fingerprint, as_of, json from events'
+
+function toKnown({ seq, fingerprint, as_of, json }: Row): KnownEvent {
+  return { number: seq, fingerprint, asOf: as_of, event: JSON.parse(json as string) } as KnownEvent
 }
 
 /**

@@ -6,6 +6,8 @@ import type { Database } from './database.ts'
 import { toBlob, toSeconds } from './query.ts'
 
 const DELIST_BATCH = 500
+/** A source that never had a run has no number. */
+const LISTED = 'where source = (select no from sources where name = ?) and listed = 1'
 
 type Listing = Pick<Storage, 'meet' | 'findPieces' | 'missing' | 'delist'>
 
@@ -33,13 +35,12 @@ export function createListing(database: Database): Listing {
 
     missing: (opened, now) =>
       fenced(opened, () => {
-        const source = sourceNumber(database, opened.source)
         const missing: Missing = { all: [], future: [], listedFuture: 0 }
         // None can be missing where as many are listed as were met; then there is nothing to read them for.
-        const listed = get('select count(*) as n from events where source = ? and listed = 1', source)!
+        const listed = get(`select count(*) as n from events ${LISTED}`, opened.source)!
         if (listed.n === opened.met.size) return missing
         const future = toSeconds(now)
-        for (const row of iterate('select seq, starts from events where source = ? and listed = 1', source)) {
+        for (const row of iterate(`select seq, starts from events ${LISTED}`, opened.source)) {
           const isFuture = (row.starts as number) > future
           if (isFuture) missing.listedFuture++
           if (opened.met.has(row.seq as number)) continue
