@@ -19,7 +19,7 @@ export interface Storage {
   /** All of them in the same order, in constant memory. Ends when the consumer leaves or the signal aborts. */
   stream(filters: EventFilters, signal?: AbortSignal): AsyncIterable<Event>
   get(id: string): Promise<Event | null>
-  /** What it has of these events, in no order; those that are not there, or not of this source, are left out. At most 1000. */
+  /** What it has of these events, in no order; those that are not there, or not of this source, are left out. */
   known(source: string, which: { ids: string[] } | { numbers: number[] }): Promise<KnownEvent[]>
   /** Grows with every change to any event, after it. What is read later is never older than the revision read before. */
   revision(): Promise<number>
@@ -143,6 +143,8 @@ export interface KnownEvent {
   fingerprint: string
   /** See `WriteOptions.asOf`. */
   asOf: number
+  /** See `WriteOptions.pieces`. */
+  piece: string | null
   event: Event
 }
 

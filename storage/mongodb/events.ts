@@ -36,10 +36,10 @@ export function createEvents({ events, meta, attempt }: Database): Events {
         // Of an index, which has the status before the number.
         const status = { $in: ['listed', 'delisted'] as Event['status'][] }
         const filter = 'ids' in which ? { _id: { $in: which.ids } } : { status, seq: { $in: which.numbers } }
-        const { seq: _seq, fingerprint: _fingerprint, as_of: _as_of, ...projection } = INTERNAL
+        const projection = { token: 0, end: 0, local_end: 0 } as const
         const rows = await events.find({ source, ...filter }, { ...READ, projection }).toArray()
-        return rows.map(({ seq, fingerprint, as_of = 0, ...row }) => {
-          return { number: seq, fingerprint, asOf: as_of, event: fromDocument(row) }
+        return rows.map(({ seq, fingerprint, as_of = 0, piece = null, ...row }) => {
+          return { number: seq, fingerprint, asOf: as_of, piece, event: fromDocument(row) }
         })
       }),
     revision: () => attempt(async () => (await meta.findOne({ _id: 'counters' }, ANSWER))?.revision ?? 0)

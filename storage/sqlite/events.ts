@@ -40,10 +40,10 @@ export function createEvents({ get, attempt }: Database): Events {
   }
 }
 
-const SELECT_KNOWN = 'select seq, fingerprint, as_of, json from events'
+const SELECT_KNOWN = 'select seq, fingerprint, as_of, piece, json from events'
 
-function toKnown({ seq, fingerprint, as_of, json }: Row): KnownEvent {
-  return { number: seq, fingerprint, asOf: as_of, event: JSON.parse(json as string) } as KnownEvent
+function toKnown({ seq, fingerprint, as_of, piece, json }: Row): KnownEvent {
+  return { number: seq, fingerprint, asOf: as_of, piece, event: JSON.parse(json as string) } as KnownEvent
 }
 
 /**

@@ -1,14 +1,15 @@
 import { Bitmap } from '../../../storage/kit/bitmap.ts'
-import type { Lease, Storage } from '../../../storage/kit/contract.ts'
+import type { KnownEvent, Lease, OpenRun, Storage } from '../../../storage/kit/contract.ts'
 import { encodeContent, keepLast } from '../../../storage/kit/encode.ts'
 import { LeaseLost, StorageUnavailable } from '../../../storage/kit/errors.ts'
 import { judgeWrite } from '../../../storage/kit/judge-write.ts'
 import { newRun, noteRepeated } from '../../../storage/kit/open-run.ts'
+import { findKnown } from '../../../storage/kit/pieces.ts'
 import { timeNow } from '../vanish-guard.ts'
 import { ChangeList } from './change-list.ts'
 import { type Changed, type Created, type DryRunResult, MOST, type Rejected, type Summary } from './result.ts'
 import { showChanged, showCreated, showGone, showRejected } from './show.ts'
-import { UuidNumbers } from './uuid-numbers.ts'
+import { shortDigest, WrittenEvents } from './written-events.ts'
 
 /** All that a fetch asks of a storage: of the rest there is nothing that could be called. */
 type FetchStorage = Pick<
@@ -39,8 +40,8 @@ const NEW = 2 ** 40
 const nothing = () => Promise.resolve()
 
 /**
- * Reads through to the storage and writes nowhere, for one run of one source. Of each event it remembers some bits, of those
- * that would be new the id, and of the first changes how they look; so all that comes is judged by what the storage has.
+ * Reads through to the storage and writes nowhere, for one run of one source. What would have been written is remembered in
+ * some bytes an event, so that what comes after it is judged as if it had been; of the first changes also how they look.
  */
 export function createDryStorage(under: Storage, source: string, lease: Lease): DryStorage {
   const now = timeNow(lease)
@@ -50,7 +51,7 @@ export function createDryStorage(under: Storage, source: string, lease: Lease): 
   const delisted = new ChangeList<Summary>()
   const withheld = new ChangeList<Summary>()
   const rejected = new ChangeList<Rejected>()
-  const newNumbers = new UuidNumbers()
+  const written = new WrittenEvents()
   /** Events of which it changes whether they are listed and start in the future, and by how many these become more. */
   const moved = new Bitmap()
   let moreFuture = 0
@@ -65,6 +66,17 @@ export function createDryStorage(under: Storage, source: string, lease: Lease): 
     moreFuture += isMoved === wasFuture ? -1 : 1
     if (isMoved) moved.add(number)
     else moved.delete(number)
+  }
+
+  async function findEvents(ids: string[]): Promise<Map<string, KnownEvent>> {
+    return new Map((await under.known(source, { ids })).map((one) => [one.event.id, one]))
+  }
+
+  /** Only of those that the storage has listed, as it counts them. */
+  function withoutOthers({ met, ...run }: OpenRun): OpenRun {
+    const listed = new Bitmap()
+    for (const number of met) if (number < NEW && !restored.has(number)) listed.add(number)
+    return { ...run, met: listed }
   }
 
   async function showMissing(list: ChangeList<Summary>, numbers: number[]): Promise<void> {
@@ -85,26 +97,26 @@ export function createDryStorage(under: Storage, source: string, lease: Lease): 
       return isAbandoned ? known.map((one) => (one.source === source ? { ...one, state: null } : one)) : known
     },
 
-    async write(run, events) {
+    async write(run, events, { pieces } = {}) {
       const unique = keepLast(events)
       const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, duplicates: events.length - unique.length }
-      const found = await under.known(source, { ids: unique.map(({ id }) => id) })
-      const known = new Map(found.map((one) => [one.event.id, one]))
+      const known = await findEvents(unique.map(({ id }) => id))
       for (const event of unique) {
         const before = known.get(event.id)
-        const number = before?.number ?? NEW + newNumbers.numberOf(event.id)
         const isListed = before?.event.status === 'listed'
+        const { fingerprint } = encodeContent(event)
         const { isSame, countsAs } = judgeWrite(
           before && { fingerprint: before.fingerprint, isListed, asOf: before.asOf },
-          encodeContent(event).fingerprint,
+          fingerprint,
           { listed: true, asOf: run.lease.token }
         )
-        if (run.met.has(number) || created.has(number) || restored.has(number)) {
+        const place = written.put(event.id, { fingerprint, piece: pieces?.get(event.id) }, before)
+        const number = before?.number ?? NEW + place
+        if (run.met.has(number)) {
           counts.duplicates++
           noteRepeated(run, event.id)
         } else counts[countsAs]++
-        // Only of those that are listed, as `missing` counts them.
-        if (isListed) run.met.add(number)
+        run.met.add(number)
         noteFuture(number, isListed && before.event.starts_at > now, event.starts_at > now)
         if (before === undefined) created.put(number, () => showCreated(event))
         else if (!isListed) restored.put(number, () => showChanged(before.event, event))
@@ -116,14 +128,24 @@ export function createDryStorage(under: Storage, source: string, lease: Lease): 
     meet: (run, ids) => under.meet(run, ids),
     async findPieces(run, pieces) {
       const found = await under.findPieces(run, pieces)
-      // One that would have been written otherwise meanwhile is to be read, so that the last one counts.
-      return found.map((numbers) => (numbers?.some((number) => updated.has(number)) ? null : numbers))
+      const others = pieces.filter(({ ids }) => ids.some((id) => written.get(id) !== undefined))
+      if (others.length === 0) return found
+      const known = await findEvents(others.flatMap(({ ids }) => ids))
+      const short = others.map(({ digest, ids }) => ({ digest: shortDigest(digest), ids }))
+      const numbers = findKnown(short, (id) => {
+        const before = known.get(id)
+        const now = written.get(id)
+        if (now !== undefined) return { seq: before?.number ?? NEW + now.place, isListed: true, piece: now.piece }
+        const piece = before?.piece ? shortDigest(before.piece) : null
+        return before && { seq: before.number, isListed: before.event.status === 'listed', piece }
+      })
+      return found.map((one, i) => (others.includes(pieces[i]!) ? numbers[others.indexOf(pieces[i]!)]! : one))
     },
     async writeRejects(_run, batch) {
       for (const reject of batch) rejected.put(rejects++, () => showRejected(reject))
     },
     async missing(run) {
-      const found = await under.missing(run, now)
+      const found = await under.missing(withoutOthers(run), now)
       missing = found.all
       return { ...found, listedFuture: found.listedFuture + moreFuture }
     },
