@@ -56,6 +56,8 @@ const health: FastifyPluginAsyncTypebox<Pick<AppOptions, 'ingest'>> = async (app
   async function checkStorage(): Promise<string> {
     try {
       await app.storage.ping()
+      // A file can be there and damaged.
+      await app.storage.find({ match: 'within' }, { limit: 1 })
     } catch {
       return 'it does not answer, or is not set up yet; the log of this process says why. It is tried again all the time'
     }

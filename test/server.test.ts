@@ -139,7 +139,7 @@ describe.skipIf(whyNot('mongodb') !== undefined)('with MongoDB', () => {
     const list = await fetch(`${service.url}/v1/api/events`)
     expect(list.status).toBe(503)
     expect(await list.text()).not.toMatch(/Mongo|ECONN|127\.0\.0\.1/)
-    await until(async () => service.output().includes('the storage does not answer; trying again'))
+    await until(async () => service.output().includes('the storage cannot be read'))
 
     await gate.open()
     await ingested(service, 3)

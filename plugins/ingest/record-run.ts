@@ -94,6 +94,8 @@ function logEnd(run: Run, retry_at: string | null, log: JobContext['log']): void
     const isSlow = reason === 'timeout' && kind !== 'fetch'
     const hint = isSlow ? 'what was done stays done: start it again, and it goes on' : HINTS[reason]
     const retry = retry_at === null ? {} : { retry_at }
-    log.warn({ kind, outcome, reason, counts, hint, ...retry }, `the run did not succeed: ${detail}`)
+    // That the storage is away is said once, by who watches it.
+    const level = reason === 'storage' ? 'debug' : 'warn'
+    log[level]({ kind, outcome, reason, counts, hint, ...retry }, `the run did not succeed: ${detail}`)
   }
 }

@@ -4,7 +4,7 @@ import { type Command, type CommandEnd, type CommandKind, isSwitch, MOST_RESULTS
 import type { Storage } from '../kit/contract.ts'
 import { StorageUnavailable } from '../kit/errors.ts'
 import { toPage } from '../kit/page.ts'
-import { ANSWER, type Database, DUPLICATE_KEY, READ } from './database.ts'
+import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 import type { CommandDocument } from './documents.ts'
 import { circuits } from './history.ts'
 import { leaseStates } from './leases.ts'
@@ -18,7 +18,7 @@ const MOST_WAITING = 1000
 const MOST_TRIES = 10
 
 export function createCommands(database: Database): Commands {
-  const { commands, meta, attempt, count } = database
+  const { commands, meta, answer, attempt, count } = database
 
   async function findSame(source: string, kind: CommandKind): Promise<CommandDocument | null> {
     if (isSwitch(kind)) return null
@@ -26,8 +26,8 @@ export function createCommands(database: Database): Commands {
     const same: Filter<CommandDocument> = { source, kind, finished_at: null }
     const recent: Filter<CommandDocument> = { source, kind, $expr: isRecent }
     return (
-      (await commands.findOne(same, ANSWER)) ??
-      (kind === 'run' ? await commands.findOne(recent, { ...ANSWER, sort: { no: -1 } }) : null)
+      (await commands.findOne(same, READ)) ??
+      (kind === 'run' ? await commands.findOne(recent, { ...READ, sort: { no: -1 } }) : null)
     )
   }
 
@@ -52,7 +52,7 @@ export function createCommands(database: Database): Commands {
   async function paused(): Promise<string[]> {
     const filter = { kind: { $in: [...SWITCHES] } }
     const switches = await commands
-      .find(filter, { ...ANSWER, projection: { source: 1, kind: 1 } })
+      .find(filter, { ...READ, projection: { source: 1, kind: 1 } })
       .sort({ no: 1 })
       .toArray()
     const last = new Map(switches.map(({ source, kind }) => [source, kind]))
@@ -61,13 +61,13 @@ export function createCommands(database: Database): Commands {
 
   return {
     agenda: () =>
-      attempt(async () => {
+      answer(async () => {
         const [now, leases, known, isPaused, waiting] = await Promise.all([
           meta.aggregate<{ now: Date }>([{ $match: { _id: 'counters' } }, { $project: { now: '$$NOW' } }]).next(),
           leaseStates(database),
           circuits(database),
           paused(),
-          commands.find({ finished_at: null }, ANSWER).sort({ no: 1 }).limit(MOST_WAITING).toArray()
+          commands.find({ finished_at: null }, READ).sort({ no: 1 }).limit(MOST_WAITING).toArray()
         ])
         if (now === null) throw new StorageUnavailable('MongoDB: the database is not migrated yet')
         return { now: now.now.getTime(), leases, circuits: known, paused: isPaused, commands: waiting.map(toCommand) }
@@ -83,16 +83,16 @@ export function createCommands(database: Database): Commands {
       }),
 
     command: (source, id) =>
-      attempt(async () => {
-        const command = await commands.findOne({ _id: id, source }, ANSWER)
+      answer(async () => {
+        const command = await commands.findOne({ _id: id, source }, READ)
         return command === null ? null : toCommand(command)
       }),
 
     commands: (source, { limit, after }) =>
-      attempt(async () => {
+      answer(async () => {
         const older = after && { no: { $lt: Number(after[0]) } }
         const rows = await commands
-          .find({ source, ...older }, { ...ANSWER, projection: { result: 0 } })
+          .find({ source, ...older }, { ...READ, projection: { result: 0 } })
           .sort({ no: -1 })
           .limit(limit + 1)
           .toArray()

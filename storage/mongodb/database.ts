@@ -13,13 +13,10 @@ import type {
 } from './documents.ts'
 import { type InTime, isFenced, toCommands, until, type Write } from './fence.ts'
 
-/** Of every read of a run: how long the server may take for it. */
+/** How long somebody may wait who only asks for something. */
+const ANSWER_MS = 3000
+/** Of every read: how long the server may take for it. */
 export const READ = { maxTimeMS: 10_000 }
-/**
- * Of every read that a request waits for: how long it may take in all, with looking for the server and with every repetition
- * after a fault, so that whoever asks hears of a storage that hangs within seconds.
- */
-export const ANSWER = { timeoutMS: 4000 }
 export const DUPLICATE_KEY = 11000
 
 /** The collections, and what turns what the driver throws into errors of the contract. */
@@ -33,6 +30,11 @@ export interface Database {
   commands: Collection<CommandDocument>
   meta: Collection<MetaDocument>
   attempt<T>(work: () => Promise<T>): Promise<T>
+  /**
+   * The same for what requests wait for: given up after a few seconds, whether the server hangs, is not found, or fails
+   * and is asked again. (`timeoutMS` has no effect in this driver.)
+   */
+  answer<T>(work: () => Promise<T>): Promise<T>
   /**
    * Only the holder of the newest token gets past this. Between here and what it then writes a successor may have come,
    * so every write is fenced once more: by the token that all documents carry, and by `inTime`.
@@ -64,8 +66,20 @@ export function createDatabase(client: MongoClient, db: Db): Database {
       await client.connect()
       return await work()
     } catch (error) {
-      if (!(error instanceof MongoError)) throw error
+      if (!(error instanceof MongoError || isSocketError(error))) throw error
       throw new StorageUnavailable(`MongoDB: ${error.message}`, { cause: error })
+    }
+  }
+  async function answer<T>(work: () => Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      const error = () => new StorageUnavailable(`MongoDB: there was no answer within ${ANSWER_MS / 1000} s`)
+      timer = setTimeout(() => reject(error()), ANSWER_MS)
+    })
+    try {
+      return await Promise.race([attempt(work), late])
+    } finally {
+      clearTimeout(timer)
     }
   }
   async function count(changes: Pick<MetaDocument, 'revision' | 'seq' | 'commands'>): Promise<MetaDocument> {
@@ -83,6 +97,7 @@ export function createDatabase(client: MongoClient, db: Db): Database {
     commands: db.collection('commands'),
     meta,
     attempt,
+    answer,
     fenced: ({ lease: { name, holder, token } }, work) =>
       attempt(async () => {
         const lease = await leases.findOne({ _id: name, holder, token }, READ)
@@ -108,4 +123,9 @@ export function createDatabase(client: MongoClient, db: Db): Database {
       return result
     }
   }
+}
+
+/** The driver lets some through as they are: EPIPE, when it writes to a connection that the server has just ended. */
+function isSocketError(error: unknown): error is Error {
+  return error instanceof Error && /^E[A-Z]+$/.test((error as NodeJS.ErrnoException).code ?? '')
 }

@@ -3,17 +3,17 @@ import type { Event } from '../kit/event.ts'
 import type { EventFilters } from '../kit/filters.ts'
 import { toPage } from '../kit/page.ts'
 import { streamPages } from '../kit/stream.ts'
-import { ANSWER, type Database, READ } from './database.ts'
+import { type Database, READ } from './database.ts'
 import { fromDocument, INTERNAL } from './documents.ts'
 import { toFilter } from './query.ts'
 
 type Events = Pick<Storage, 'find' | 'stream' | 'get' | 'known' | 'revision'>
 
-export function createEvents({ events, meta, attempt }: Database): Events {
+export function createEvents({ events, meta, answer, attempt }: Database): Events {
   function find(filters: EventFilters, page: PageRequest): Promise<EventPage> {
-    return attempt(async () => {
+    return answer(async () => {
       const rows = await events
-        .find(toFilter(filters, page.after), { ...ANSWER, projection: INTERNAL })
+        .find(toFilter(filters, page.after), { ...projection: INTERNAL })
         .sort({ starts_at: 1, _id: 1 })
         .hint('events_by_start')
         .limit(page.limit + 1)
@@ -27,8 +27,8 @@ export function createEvents({ events, meta, attempt }: Database): Events {
     find,
     stream: (filters, signal) => streamPages((page) => find(filters, page), signal),
     get: (id) =>
-      attempt(async () => {
-        const document = await events.findOne({ _id: id }, { ...ANSWER, projection: INTERNAL })
+      answer(async () => {
+        const document = await events.findOne({ _id: id }, { ...projection: INTERNAL })
         return document === null ? null : fromDocument(document)
       }),
     known: (source, which) =>
@@ -42,6 +42,6 @@ export function createEvents({ events, meta, attempt }: Database): Events {
           return { number: seq, fingerprint, asOf: as_of, piece, event: fromDocument(row) }
         })
       }),
-    revision: () => attempt(async () => (await meta.findOne({ _id: 'counters' }, ANSWER))?.revision ?? 0)
+    revision: () => answer(async () => (await meta.findOne({ _id: 'counters' }, READ))?.revision ?? 0)
   }
 }

@@ -6,7 +6,7 @@ import { toPage } from '../kit/page.ts'
 import type { Run } from '../kit/run.ts'
 import { NO_COUNTS } from '../kit/run.ts'
 import { finishCommand, pruneCommands } from './commands.ts'
-import { ANSWER, type Database, DUPLICATE_KEY, READ } from './database.ts'
+import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 import { fromDocument, type RunDocument } from './documents.ts'
 import { toTotals, totalKey } from './run-totals.ts'
 
@@ -17,7 +17,7 @@ const NEWEST_RUN = { token: -1, _id: -1 } as const
 
 /** Runs, and what is known of their sources. */
 export function createHistory(database: Database): History {
-  const { runs, sources, bodies, commands, attempt, fenced, count } = database
+  const { runs, sources, bodies, commands, answer, attempt, fenced, count } = database
   /** From here on no older run can write the source. */
   async function claimSource(source: string, lease: Lease): Promise<void> {
     const { token } = lease
@@ -53,16 +53,16 @@ export function createHistory(database: Database): History {
 
   return {
     run: (source, id) =>
-      attempt(async () => {
-        const run = await runs.findOne({ _id: id, source }, ANSWER)
+      answer(async () => {
+        const run = await runs.findOne({ _id: id, source }, READ)
         return run === null ? null : toRun(run)
       }),
     runs: (source, { limit, after }) =>
-      attempt(async () => {
+      answer(async () => {
         const [token, id] = after ?? []
         const older = after && { $or: [{ token: { $lt: Number(token) } }, { token: Number(token), _id: { $lt: id! } }] }
         const rows = await runs
-          .find({ source, ...older }, ANSWER)
+          .find({ source, ...older }, READ)
           .sort(NEWEST_RUN)
           .limit(limit + 1)
           .toArray()
@@ -70,14 +70,14 @@ export function createHistory(database: Database): History {
         return { items: items.map(toRun), next }
       }),
     runTotals: () =>
-      attempt(async () => {
-        const rows = await sources.find({}, { ...ANSWER, projection: { totals: 1 } }).toArray()
+      answer(async () => {
+        const rows = await sources.find({}, { ...READ, projection: { totals: 1 } }).toArray()
         return rows.flatMap(({ _id, totals = {} }) => toTotals(_id, totals))
       }),
     sources: () =>
-      attempt(async () => {
+      answer(async () => {
         const rows = await sources
-          .find({}, { ...ANSWER, projection: { snapshots: 0, totals: 0 } })
+          .find({}, { ...READ, projection: { snapshots: 0, totals: 0 } })
           .sort({ _id: 1 })
           .toArray()
         return rows.map(({ _id, state, last_success_at, snapshot_at, circuit, suspicion }) => ({
@@ -149,7 +149,7 @@ export function createHistory(database: Database): History {
 }
 
 export async function circuits({ sources }: Database): Promise<Agenda['circuits']> {
-  const rows = await sources.find({}, { ...ANSWER, projection: { circuit: 1 } }).toArray()
+  const rows = await sources.find({}, { ...READ, projection: { circuit: 1 } }).toArray()
   return rows.map(({ _id, circuit = { failures: 0, retry_at: null } }) => ({ source: _id, circuit }))
 }
 

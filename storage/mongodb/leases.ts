@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { MongoServerError } from 'mongodb'
 import { clockFrom } from '../kit/clock.ts'
 import type { LeaseState, Occasion, Storage } from '../kit/contract.ts'
-import { ANSWER, type Database, DUPLICATE_KEY } from './database.ts'
+import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 
 /** By the server's clock. As numbers: not every server compares `$$NOW` with a stored date rightly. */
 const EXPIRED = { $lte: [{ $toLong: { $ifNull: ['$expires', new Date(0)] } }, { $toLong: '$$NOW' }] }
@@ -70,7 +70,7 @@ function isDue(occasion: Occasion | undefined): object[] {
 }
 
 export async function leaseStates({ leases }: Database): Promise<LeaseState[]> {
-  const rows = await leases.find({}, ANSWER).sort({ _id: 1 }).toArray()
+  const rows = await leases.find({}, READ).sort({ _id: 1 }).toArray()
   return rows.map(({ _id, holder, token, expires, taken_at, attended_at, vanished = 0 }) => ({
     name: _id,
     holder,

@@ -2,7 +2,7 @@ import type { OpenRun, Storage } from '../kit/contract.ts'
 import { LeaseLost } from '../kit/errors.ts'
 import { toPage } from '../kit/page.ts'
 import { rejectId } from '../kit/rejects.ts'
-import { ANSWER, type Database, READ } from './database.ts'
+import { type Database, READ } from './database.ts'
 import { fromDocument } from './documents.ts'
 import type { InTime } from './fence.ts'
 
@@ -10,7 +10,7 @@ type Rejects = Pick<Storage, 'rejects' | 'writeRejects' | 'deleteRejects'>
 
 const LAST_SEEN = { last_seen_at: -1, _id: -1 } as const
 
-export function createRejects({ rejects, attempt, fenced, writeFenced }: Database): Rejects {
+export function createRejects({ rejects, answer, fenced, writeFenced }: Database): Rejects {
   async function remove({ source, lease }: OpenRun, ids: string[], inTime: InTime): Promise<void> {
     if (ids.length === 0) return
     const filter = { _id: { $in: ids }, source }
@@ -20,11 +20,11 @@ export function createRejects({ rejects, attempt, fenced, writeFenced }: Databas
 
   return {
     rejects: (source, { limit, after }) =>
-      attempt(async () => {
+      answer(async () => {
         const [last_seen_at, id] = (after ?? []) as [string, string]
         const older = after && { $or: [{ last_seen_at: { $lt: last_seen_at } }, { last_seen_at, _id: { $lt: id } }] }
         const rows = await rejects
-          .find({ source, ...older }, ANSWER)
+          .find({ source, ...older }, READ)
           .sort(LAST_SEEN)
           .limit(limit + 1)
           .toArray()

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoServerError } from 'mongodb'
 import type { Lease, Storage } from '../kit/contract.ts'
 import { StorageUnavailable, StorageUnusable } from '../kit/errors.ts'
-import { ANSWER, type Database } from './database.ts'
+import { type Database, READ } from './database.ts'
 
 const INDEX_NOT_FOUND = 27
 
@@ -50,8 +50,8 @@ const LEASE = { name: 'migration', ms: 15_000, pollMs: 200, patienceMs: 5000 }
 type Leases = Pick<Storage, 'takeLease' | 'renewLease' | 'releaseLease'>
 
 export function createMigration(database: Database, leases: Leases): Pick<Storage, 'ping' | 'migrate'> {
-  const { meta, attempt } = database
-  const version = async () => (await meta.findOne({ _id: 'schema' }, ANSWER))?.version ?? 0
+  const { meta, answer, attempt } = database
+  const version = async () => (await meta.findOne({ _id: 'schema' }, READ))?.version ?? 0
 
   async function migrateOn(lease: Lease): Promise<void> {
     for (let from = await version(); from < MIGRATIONS.length; from++) {
@@ -65,7 +65,7 @@ export function createMigration(database: Database, leases: Leases): Pick<Storag
 
   return {
     ping: () =>
-      attempt(async () => {
+      answer(async () => {
         if ((await version()) !== MIGRATIONS.length) {
           throw new StorageUnavailable('MongoDB: the database is not migrated yet')
         }

@@ -31,6 +31,9 @@ const REMEDIES: Record<number, string> = {
   26: 'something else has been written over it: stop the service and put a backup in its place'
 }
 
+/** I/O error, damaged, no database. */
+const MISREAD = [10, 11, 26]
+
 export function createDatabase(connection: DatabaseSync, path: string): Database {
   const statements = new Map<string, StatementSync>()
   function prepare(sql: string): StatementSync {
@@ -49,7 +52,10 @@ export function createDatabase(connection: DatabaseSync, path: string): Database
       if ((error as { code?: string }).code !== 'ERR_SQLITE_ERROR') throw error
       const { errcode = 0, message } = error as { errcode?: number; message: string }
       // The upper bits only say more of the same.
-      const remedy = REMEDIES[errcode & 0xff]
+      const code = errcode & 0xff
+      const remedy = REMEDIES[code]
+      // What was read wrongly would be kept, and found wrong for ever, also in a file that has been mended.
+      if (MISREAD.includes(code)) connection.exec('pragma shrink_memory')
       throw new StorageUnavailable(`the SQLite file ${path}: ${message}${remedy ? `: ${remedy}` : ''}`, {
         cause: error
       })
