@@ -22,7 +22,7 @@ declare module 'fastify' {
 export interface StorageHealth {
   /** Whether the last attempts failed because of the storage. */
   isOut(access: Access): boolean
-  /** Adds somebody who is told of the end of every call, so it must cost next to nothing. */
+  /** Adds somebody who is told of the end of every call: it must cost next to nothing, and not throw. */
   onCall(listener: (call: Call) => void): void
 }
 

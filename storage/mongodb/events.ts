@@ -13,7 +13,7 @@ export function createEvents({ events, meta, answer, attempt }: Database): Event
   function find(filters: EventFilters, page: PageRequest): Promise<EventPage> {
     return answer(async () => {
       const rows = await events
-        .find(toFilter(filters, page.after), { ...projection: INTERNAL })
+        .find(toFilter(filters, page.after), { ...READ, projection: INTERNAL })
         .sort({ starts_at: 1, _id: 1 })
         .hint('events_by_start')
         .limit(page.limit + 1)
@@ -28,7 +28,7 @@ export function createEvents({ events, meta, answer, attempt }: Database): Event
     stream: (filters, signal) => streamPages((page) => find(filters, page), signal),
     get: (id) =>
       answer(async () => {
-        const document = await events.findOne({ _id: id }, { ...projection: INTERNAL })
+        const document = await events.findOne({ _id: id }, { ...READ, projection: INTERNAL })
         return document === null ? null : fromDocument(document)
       }),
     known: (source, which) =>

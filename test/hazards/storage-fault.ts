@@ -63,6 +63,8 @@ export async function goThrough(
   await until(async () => (await differences(service, version)) === 0)
 
   const seconds = Math.max(fault.lasts ?? 0, isFull ? 30 : 3)
+  // The provider goes on all the same, also where nobody can ask it.
+  version++
   await fault.begin()
   const began = performance.now()
   const answers: Answers = { fresh: 0, stale: 0, unavailable: 0, bad: [], slowest: 0, notReady: 0 }
@@ -75,6 +77,7 @@ export async function goThrough(
     ),
     keepAsking(() => watchHealth(ingest ?? service, answers), isOver)
   ])
+  version++
   await fault.end()
   const ended = performance.now()
   for (const one of services) await ready(one)
