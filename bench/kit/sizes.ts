@@ -16,7 +16,7 @@ export interface Sizes {
 export const FULL: Sizes = {
   events: 100_000,
   ingestRounds: 3,
-  fencing: { rounds: 9, mongodbEvents: 5000 },
+  fencing: { rounds: 5, mongodbEvents: 5000 },
   load: { warmupSeconds: 4, rounds: 5, seconds: 3 },
   latency: { rounds: 3, seconds: 10 },
   walks: { count: 31, pages: 1000 },
