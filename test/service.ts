@@ -34,25 +34,32 @@ export interface LogLine {
 }
 
 /** The process as `npm start` runs it. Each test has a folder of its own, and what it started is killed after it. */
-export function useServices() {
-  let folder: string
-  const services: Service[] = []
+export function useServices(): Pick<Services, 'path' | 'run'> {
+  let services: Services
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'event-service-'))
+    services = await createServices()
   })
-  afterEach(async () => {
-    for (const { process, gone } of services.splice(0)) {
-      process.kill('SIGKILL')
-      await gone
-    }
-    await rm(folder, { recursive: true, force: true })
-  })
-
+  afterEach(() => services[Symbol.asyncDispose]())
   return {
-    /** Of a file in the folder of this test: `config.ini`, and `data/events.db` beside it. */
-    path: (name: string) => join(folder, name),
-    /** @param config text of the file, which all services of a test share */
-    async run(config: string, env: Record<string, string> = {}): Promise<Service> {
+    path: (name) => services.path(name),
+    run: (config, env) => services.run(config, env)
+  }
+}
+
+export interface Services extends AsyncDisposable {
+  /** Of a file in the folder that they share: `config.ini`, and `data/events.db` beside it. */
+  path(name: string): string
+  /** @param config text of the file, which all of them share */
+  run(config: string, env?: Record<string, string>): Promise<Service>
+}
+
+/** For tests that run beside each other: with a folder of their own, to be killed by whoever made them. */
+export async function createServices(): Promise<Services> {
+  const folder = await mkdtemp(join(tmpdir(), 'event-service-'))
+  const services: Service[] = []
+  return {
+    path: (name) => join(folder, name),
+    async run(config, env = {}) {
       const port = env.EVENTS_SERVER_PORT ?? String(await freePort())
       const file = join(folder, 'config.ini')
       await writeFile(file, config)
@@ -73,6 +80,13 @@ export function useServices() {
       }
       services.push(service)
       return service
+    },
+    async [Symbol.asyncDispose]() {
+      for (const { process, gone } of services.splice(0)) {
+        process.kill('SIGKILL')
+        await gone
+      }
+      await rm(folder, { recursive: true, force: true })
     }
   }
 }

@@ -47,6 +47,9 @@ async function send(url: URL, { headers, signal }: HttpOptions, dispatcher: Agen
     return await request(url, {
       dispatcher,
       signal,
+      // One that stays open ends when the provider has waited for a while, even while what it sent is still being
+      // read here: undici takes that for a body that broke off. And nobody is asked twice in that time.
+      reset: true,
       headers: { 'accept-encoding': 'gzip, br', 'user-agent': 'event-service', ...authorization, ...headers }
     })
   } catch (error) {

@@ -1,0 +1,70 @@
+import { fileURLToPath } from 'node:url'
+import type { Storage } from '../../../storage/kit/contract.ts'
+import type { Run } from '../../../storage/kit/run.ts'
+import { ADMIN_TOKEN } from '../../helper.ts'
+import { type Provider, startProvider } from '../../provider.ts'
+import { createServices, type Service, until } from '../../service.ts'
+import { createStore } from '../../storage/fixtures.ts'
+import { openRaw, type RawStore } from './raw-store.ts'
+
+/** Processes of one service, which share a store and a provider. */
+export interface Fleet extends AsyncDisposable {
+  provider: Provider
+  /** The store as one more process sees it: this one. */
+  storage: Storage
+  raw: RawStore
+  /** One more process, with the role `ingest` unless it says otherwise. */
+  run(env?: Record<string, string>): Promise<Service>
+  /** All runs of `demo`, oldest first. */
+  runs(): Promise<Run[]>
+}
+
+/** Keys of a section of the configuration. */
+type Keys = Record<string, unknown>
+
+/** @param sources keys of each, besides the adapter and the provider's address */
+export async function startFleet(driver: string, sources: Record<string, Keys>): Promise<Fleet> {
+  const store = await createStore(driver)
+  const provider = await startProvider()
+  const services = await createServices()
+  const raw = openRaw(driver, store.options)
+  const known = { adapter: 'provider-xml', url: provider.url, allow_private: true, vanish_guard: false }
+  const sections: [string, Keys][] = [
+    ['server', { storage: driver, admin_token: ADMIN_TOKEN }],
+    [driver, store.options],
+    ...Object.entries(sources).map(([name, keys]): [string, Keys] => [`source.${name}`, { ...known, ...keys }])
+  ]
+  const config = sections.map(([name, keys]) => `[${name}]\n${writeKeys(keys)}`).join('')
+  return {
+    provider,
+    storage: store.storage,
+    raw,
+    run: (env) => services.run(config, { EVENTS_SERVER_ROLES: 'ingest', EVENTS_SERVER_PORT: '0', ...env }),
+    runs: async () => (await store.storage.runs('demo', { limit: 1000 })).items.reverse(),
+    async [Symbol.asyncDispose]() {
+      await services[Symbol.asyncDispose]()
+      await provider.close()
+      await raw.close()
+      await store.close()
+    }
+  }
+}
+
+function writeKeys(keys: Keys): string {
+  return Object.entries(keys)
+    .map(([key, value]) => `${key} = "${value}"\n`)
+    .join('')
+}
+
+/** For `NODE_OPTIONS` of a process: what is done in it before anything else. */
+export function preload(name: 'short-lease' | 'wrong-clock'): string {
+  return `--import=${fileURLToPath(new URL(`preload/${name}.ts`, import.meta.url))}`
+}
+
+/** The newest run, once that is another than before and has ended. */
+export function nextEnd(fleet: Fleet, before: Run | undefined, ms = 60_000): Promise<Run> {
+  return until(async () => {
+    const [run] = (await fleet.storage.runs('demo', { limit: 1 })).items
+    return run !== undefined && run.id !== before?.id && run.outcome !== null && run
+  }, ms)
+}
