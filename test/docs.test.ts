@@ -42,6 +42,7 @@ describe('OpenAPI', () => {
       '/v1/api/sources',
       '/v1/api/sources/{name}',
       '/v1/api/sources/{name}/commands',
+      '/v1/api/sources/{name}/commands/{id}',
       '/v1/api/sources/{name}/confirm',
       '/v1/api/sources/{name}/pause',
       '/v1/api/sources/{name}/rejects',

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { type Command, MOST_RESULTS } from '../../storage/kit/command.ts'
 import type { Storage } from '../../storage/kit/contract.ts'
 import { createStore, DRIVERS, endRun, startRun, type TestStore, whyNot } from './fixtures.ts'
 
@@ -103,8 +104,32 @@ for (const driver of DRIVERS.keys()) {
       await storage.addCommand('b', 'pause')
       const first = await storage.commands('a', { limit: 3 })
       const second = await storage.commands('a', { limit: 3, after: first.next! })
-      expect([...first.items, ...second.items]).toEqual(asked)
+      expect([...first.items, ...second.items]).toEqual(asked.map(({ result: _result, ...command }) => command))
       expect(second.next).toBeNull()
+    })
+
+    it('are listed without their results, which only the last ones keep', async () => {
+      const ids: string[] = []
+      for (let i = 0; i < MOST_RESULTS + 2; i++) {
+        const { id } = await storage.addCommand('a', 'dry_run')
+        await storage.finishCommand(id, { outcome: 'complete', detail: null, result: `"${i}"` })
+        ids.push(id)
+        await storage.addCommand('a', 'pause')
+      }
+      const listed: Partial<Command>[] = (await storage.commands('a', { limit: 100 })).items
+      expect(listed).toHaveLength(2 * ids.length)
+      expect(listed.filter(({ result }) => result !== undefined)).toEqual([])
+      const kept = async () => {
+        const results = []
+        for (const id of ids) results.push((await storage.command('a', id))!.result)
+        return results.filter((result) => result !== null)
+      }
+      const all = ids.map((_, i) => `"${i}"`)
+      expect(await kept()).toEqual(all)
+      await storage.prune({ runs: 1000 })
+      expect(await kept()).toEqual(all.slice(2))
+      await storage.prune({ runs: 1000 })
+      expect(await kept()).toEqual(all.slice(2))
     })
 
     it('have the outcome of their run with its end', async () => {

@@ -15,9 +15,11 @@ import type {
   Storage,
   WriteOptions
 } from '../../storage/kit/contract.ts'
+import { encodeContent } from '../../storage/kit/encode.ts'
 import { LeaseLost } from '../../storage/kit/errors.ts'
 import { type Event, type EventContent, EventSchema } from '../../storage/kit/event.ts'
 import type { EventFilters } from '../../storage/kit/filters.ts'
+import { newRun } from '../../storage/kit/open-run.ts'
 import { RejectSchema } from '../../storage/kit/reject.ts'
 import { rejectId } from '../../storage/kit/rejects.ts'
 import { NO_COUNTS, RUN_KINDS, RunSchema } from '../../storage/kit/run.ts'
@@ -488,6 +490,13 @@ for (const driver of DRIVERS.keys()) {
         expect((await storage.missing(run, `${at(1)}Z`)).all).toEqual([])
       })
 
+      it('is nothing of a source that never had a run', async () => {
+        await ingest(storage, events)
+        const lease = (await storage.takeLease('source:other', 'a', 60_000))!
+        const run = newRun('other', lease, 'fetch')
+        expect(await storage.missing(run, `${at(1)}Z`)).toEqual({ all: [], future: [], listedFuture: 0 })
+      })
+
       it('is delisted only where it is listed and was not met, of the own source', async () => {
         await ingest(storage, events)
         await ingest(storage, [makeEvent(5, { source: 'other' })], { source: 'other' })
@@ -518,6 +527,50 @@ for (const driver of DRIVERS.keys()) {
         expect(await storage.delist(run, numbers)).toBe(0)
         expect(await storage.delist(run, [])).toBe(0)
         expect(await storage.revision()).toBe(after)
+      })
+    })
+
+    describe('what is known of events', () => {
+      const [one, two, three] = [makeEvent(1), makeEvent(2, { title: 'ñ "🎭"' }), makeEvent(3)]
+
+      it('is what a write of them is judged by, by their ids or numbers', async () => {
+        const run = await startRun(storage)
+        await storage.write(run, [one, two], { pieces: new Map([[one.id, 'a']]) })
+        await storage.write(run, [three], { asOf: 0, listed: false })
+        await endRun(storage, run)
+        const unknown = makeEvent(9).id
+        const known = await storage.known('demo', { ids: [three.id, unknown, two.id, one.id] })
+        const byId = new Map(known.map((item) => [item.event.id, item]))
+        expect(known).toHaveLength(3)
+        for (const [event, piece, asOf] of [
+          [one, 'a', run.lease.token],
+          [two, null, run.lease.token],
+          [three, null, 0]
+        ] as const) {
+          const { fingerprint } = encodeContent(event)
+          const number = byId.get(event.id)!.number
+          expect(byId.get(event.id)).toEqual({ number, fingerprint, piece, asOf, event: await storage.get(event.id) })
+          expect(await storage.known('demo', { numbers: [number] })).toEqual([byId.get(event.id)])
+        }
+        const numbers = known.map(({ number }) => number)
+        expect(await storage.known('demo', { numbers: [...numbers, 1e9] })).toHaveLength(3)
+        expect(await storage.known('demo', { numbers: [] })).toEqual([])
+        expect(await storage.known('demo', { ids: [] })).toEqual([])
+      })
+
+      it('has the numbers that runs have, and nothing of another source', async () => {
+        await ingest(storage, [one, two])
+        const run = await startRun(storage)
+        await storage.write(run, [one])
+        const known = await storage.known('demo', { ids: [one.id, two.id] })
+        const met = known.filter(({ number }) => run.met.has(number))
+        expect(met.map(({ event }) => event.id)).toEqual([one.id])
+        const { all } = await storage.missing(run, '2024-01-01T00:00:00Z')
+        expect((await storage.known('demo', { numbers: all })).map(({ event }) => event.id)).toEqual([two.id])
+        for (const source of ['other', 'never']) {
+          expect(await storage.known(source, { numbers: all })).toEqual([])
+          expect(await storage.known(source, { ids: [one.id] })).toEqual([])
+        }
       })
     })
 
