@@ -291,7 +291,10 @@ it('a dry run that takes long is answered at its address; who asks meanwhile get
   expect((await service.get(location)).body).toEqual(first.body)
   answer()
   let now = first.body
-  while (now.finished_at === null) now = (await service.get(location)).body
+  while (now.finished_at === null) {
+    await sleep(20)
+    now = (await service.get(location)).body
+  }
   expect(now).toMatchObject({ outcome: 'complete', result: { counts: { created: 3 } } })
   expect(provider.requests).toHaveLength(1)
   await service.close()
