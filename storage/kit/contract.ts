@@ -6,6 +6,7 @@
  * those that take a run or a lease with `LeaseLost`. What a driver's package throws never leaves it.
  */
 
+import type { Alert } from './alert.ts'
 import type { Bitmap } from './bitmap.ts'
 import type { Command, CommandEnd, CommandKind } from './command.ts'
 import type { Event, EventContent } from './event.ts'
@@ -122,6 +123,16 @@ export interface Storage {
 
   /** How many runs ended how, ever. */
   runTotals(): Promise<RunTotal[]>
+  /** What the runs that were closed have changed, ever. Of every source that ever had a run. */
+  changeTotals(): Promise<ChangeTotals[]>
+  /** Of every source that ever had a run. May take as long as it takes to count a million keys of an index. */
+  countEvents(): Promise<EventCount[]>
+
+  /** What `saveAlerts` was given last. */
+  alerts(): Promise<Alert[]>
+  /** Keeps these, in place of all former ones. */
+  saveAlerts(lease: Lease, alerts: Alert[]): Promise<void>
+
   /**
    * Deletes the oldest runs and commands beyond this number, of each source; but no command that waits, nor the one that
    * says whether the source is paused. Of the commands only the newest `MOST_RESULTS` that have one keep their result.
@@ -345,4 +356,16 @@ export interface RunTotal {
   outcome: Outcome
   reason: Reason | null
   runs: number
+}
+
+export type ChangeTotals = { source: string } & Pick<
+  RunCounts,
+  'created' | 'updated' | 'delisted' | 'restored' | 'rejected'
+>
+
+/** How many events there are. */
+export interface EventCount {
+  source: string
+  listed: number
+  delisted: number
 }

@@ -2,6 +2,7 @@ import { type Collection, type Db, type Document, type MongoClient, MongoError }
 import type { OpenRun } from '../kit/contract.ts'
 import { LeaseLost, StorageUnavailable } from '../kit/errors.ts'
 import type {
+  AlertsDocument,
   BodyDocument,
   CommandDocument,
   EventDocument,
@@ -28,6 +29,7 @@ export interface Database {
   bodies: Collection<BodyDocument>
   leases: Collection<LeaseDocument>
   commands: Collection<CommandDocument>
+  alerts: Collection<AlertsDocument>
   meta: Collection<MetaDocument>
   attempt<T>(work: () => Promise<T>): Promise<T>
   /**
@@ -39,7 +41,7 @@ export interface Database {
    * Only the holder of the newest token gets past this. Between here and what it then writes a successor may have come,
    * so every write is fenced once more: by the token that all documents carry, and by `inTime`.
    */
-  fenced<T>(run: OpenRun, work: (inTime: InTime) => Promise<T>): Promise<T>
+  fenced<T>(run: Pick<OpenRun, 'lease'>, work: (inTime: InTime) => Promise<T>): Promise<T>
   /** Writes documents, unless a newer token wrote one of them or the lease has expired. */
   writeFenced<T extends Document>(
     run: OpenRun,
@@ -95,6 +97,7 @@ export function createDatabase(client: MongoClient, db: Db): Database {
     bodies: db.collection('bodies'),
     leases,
     commands: db.collection('commands'),
+    alerts: db.collection('alerts'),
     meta,
     attempt,
     answer,

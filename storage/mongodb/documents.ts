@@ -1,5 +1,6 @@
+import type { Alert } from '../kit/alert.ts'
 import type { CommandKind, CommandOutcome } from '../kit/command.ts'
-import type { AdapterState, Circuit, Snapshot, Suspicion } from '../kit/contract.ts'
+import type { AdapterState, ChangeTotals, Circuit, Snapshot, Suspicion } from '../kit/contract.ts'
 import type { EncodedContent, EventLife } from '../kit/encode.ts'
 import type { Event } from '../kit/event.ts'
 import type { Reject } from '../kit/reject.ts'
@@ -40,6 +41,8 @@ export interface SourceDocument {
   snapshots?: Snapshot[]
   /** How many runs ended how; see `totalKey`. */
   totals?: Record<string, number>
+  /** What they have changed in all. */
+  changes?: Omit<ChangeTotals, 'source'>
 }
 /** A part of a body. The source's snapshots say whether it is kept. */
 export interface BodyDocument {
@@ -76,6 +79,13 @@ export interface CommandDocument {
   attempts: number
   /** Source and kind, while it is not done: of these there is one. */
   waiting?: string
+}
+/** All in one, so that they change at once, and none has to be added that an older holder of the lease could add, too. */
+export interface AlertsDocument {
+  _id: 'alerts'
+  /** Of the lease of whoever wrote them last: an older one may not write them. */
+  token: number
+  list: Alert[]
 }
 /** `schema` has the version of what `migrate` makes; `counters` the store's revision and the last numbers given. */
 export interface MetaDocument {

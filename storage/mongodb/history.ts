@@ -8,9 +8,10 @@ import { NO_COUNTS } from '../kit/run.ts'
 import { finishCommand, pruneCommands } from './commands.ts'
 import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 import { fromDocument, type RunDocument } from './documents.ts'
-import { toTotals, totalKey } from './run-totals.ts'
+import { totalKey } from './run-totals.ts'
+import { changesOf } from './totals.ts'
 
-type History = Pick<Storage, 'run' | 'runs' | 'runTotals' | 'sources' | 'openRun' | 'closeRun' | 'prune'>
+type History = Pick<Storage, 'run' | 'runs' | 'sources' | 'openRun' | 'closeRun' | 'prune'>
 
 /** By the lease that each run had: neither the clocks of several hosts nor one millisecond can put them out of order. */
 const NEWEST_RUN = { token: -1, _id: -1 } as const
@@ -69,15 +70,10 @@ export function createHistory(database: Database): History {
         const { items, next } = toPage(rows, limit, (last) => [String(last.token), last._id])
         return { items: items.map(toRun), next }
       }),
-    runTotals: () =>
-      answer(async () => {
-        const rows = await sources.find({}, { ...READ, projection: { totals: 1 } }).toArray()
-        return rows.flatMap(({ _id, totals = {} }) => toTotals(_id, totals))
-      }),
     sources: () =>
       answer(async () => {
         const rows = await sources
-          .find({}, { ...READ, projection: { snapshots: 0, totals: 0 } })
+          .find({}, { ...READ, projection: { snapshots: 0, totals: 0, changes: 0 } })
           .sort({ _id: 1 })
           .toArray()
         return rows.map(({ _id, state, last_success_at, snapshot_at, circuit, suspicion }) => ({
@@ -121,7 +117,10 @@ export function createHistory(database: Database): History {
         }
         const { matchedCount } = await sources.updateOne(
           { _id: source, token: lease.token },
-          { $set: { token: lease.token, ...known }, $inc: { [totalKey({ kind, outcome, reason })]: 1 } }
+          {
+            $set: { token: lease.token, ...known },
+            $inc: { [totalKey({ kind, outcome, reason })]: 1, ...changesOf(counts) }
+          }
         )
         if (matchedCount === 0) throw new LeaseLost(lease.name)
         // It may have failed between writing events and counting them.

@@ -33,7 +33,7 @@ const MIGRATIONS: ((database: Database) => Promise<void>)[] = [
       if (!(error instanceof MongoServerError && error.code === INDEX_NOT_FOUND)) throw error
     })
   },
-  async ({ commands }) => {
+  async ({ commands, alerts }) => {
     await commands.createIndexes([
       // One that waits is not asked for twice.
       { name: 'commands_waiting_once', key: { waiting: 1 }, unique: true, sparse: true },
@@ -41,6 +41,7 @@ const MIGRATIONS: ((database: Database) => Promise<void>)[] = [
       { name: 'commands_by_source', key: { source: 1, no: -1 } },
       { name: 'commands_switching', key: { kind: 1, no: 1 } }
     ])
+    await alerts.updateOne({ _id: 'alerts' }, { $setOnInsert: { token: 0, list: [] } }, { upsert: true })
   }
 ]
 

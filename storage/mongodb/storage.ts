@@ -1,5 +1,6 @@
 import type { Db, MongoClient } from 'mongodb'
 import type { Storage } from '../kit/contract.ts'
+import { createAlerts } from './alerts.ts'
 import { createCommands } from './commands.ts'
 import { createDatabase } from './database.ts'
 import { createEvents } from './events.ts'
@@ -9,6 +10,7 @@ import { createListing } from './listing.ts'
 import { createRejects } from './rejects.ts'
 import { createMigration } from './schema.ts'
 import { createSnapshots } from './snapshots.ts'
+import { createTotals } from './totals.ts'
 import { createWrite } from './write.ts'
 
 export function createStorage(client: MongoClient, db: Db): Storage {
@@ -23,6 +25,8 @@ export function createStorage(client: MongoClient, db: Db): Storage {
     ...createSnapshots(database),
     ...leases,
     ...createCommands(database),
+    ...createTotals(database),
+    ...createAlerts(database),
     ...createMigration(database, leases),
     close: () => client.close()
   }

@@ -16,8 +16,8 @@ export interface Database {
   run(sql: string, ...values: SqlValue[]): { changes: number; lastInsertRowid: number }
   attempt<T>(work: () => T): Promise<T>
   transaction<T>(work: () => T): Promise<T>
-  /** A transaction that only the holder of the newest token of the run's lease can commit. */
-  fenced<T>(run: OpenRun, work: () => T): Promise<T>
+  /** A transaction that only the holder of the newest token of the lease can commit. */
+  fenced<T>(run: Pick<OpenRun, 'lease'>, work: () => T): Promise<T>
 }
 
 /** By SQLite's result code. */

@@ -1,13 +1,14 @@
 import type { SQLOutputValue } from 'node:sqlite'
-import type { AdapterState, Agenda, OpenRun, RunEnd, RunTotal, Storage, Suspicion } from '../kit/contract.ts'
+import type { AdapterState, Agenda, OpenRun, RunEnd, Storage, Suspicion } from '../kit/contract.ts'
 import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
 import type { Run } from '../kit/run.ts'
 import { NO_COUNTS } from '../kit/run.ts'
 import { finishCommandOf, pruneCommands } from './commands.ts'
 import type { Database, Row, SqlValue } from './database.ts'
+import { addTotals } from './totals.ts'
 
-type History = Pick<Storage, 'run' | 'runs' | 'runTotals' | 'sources' | 'openRun' | 'closeRun' | 'prune'>
+type History = Pick<Storage, 'run' | 'runs' | 'sources' | 'openRun' | 'closeRun' | 'prune'>
 
 /** By the lease that each run had: neither the clocks of several hosts nor one millisecond can put them out of order. */
 const NEWEST_RUN = 'token desc, id desc'
@@ -53,12 +54,6 @@ export function createHistory(database: Database): History {
         const { items, next } = toPage(rows, limit, (last) => [String(last.token), last.id as string])
         return { items: items.map(toRun), next }
       }),
-    runTotals: () =>
-      attempt(() =>
-        all("select source, kind, outcome, nullif(reason, '') as reason, runs from run_totals").map(
-          (row) => row as unknown as RunTotal
-        )
-      ),
     sources: () =>
       attempt(() =>
         all('select * from sources order by name').map((row) => ({
@@ -111,6 +106,7 @@ export function createHistory(database: Database): History {
         if (kind === 'fetch' && end.readWhole) set('snapshot_at', opened.started_at)
         if (kind === 'fetch' && ['complete', 'unchanged'].includes(end.outcome)) set('last_success_at', finished)
         finish(opened, end, finished)
+        addTotals(database, source, end.counts)
         finishCommandOf(database, opened, end)
         return toRun(get('select * from runs where id = ?', opened.id)!)
       }),

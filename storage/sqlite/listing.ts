@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Missing, Storage } from '../kit/contract.ts'
 import { findKnown } from '../kit/pieces.ts'
-import { growRevision, sourceNumber } from './counters.ts'
+import { countListed, growRevision, sourceNumber } from './counters.ts'
 import type { Database } from './database.ts'
 import { toBlob, toSeconds } from './query.ts'
 
@@ -70,6 +70,7 @@ export function createListing(database: Database): Listing {
             ).changes
           }
           growRevision(database, changes)
+          countListed(database, source, { listed: -changes, delisted: changes })
           return changes
         })
       }

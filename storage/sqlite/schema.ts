@@ -56,7 +56,18 @@ const MIGRATIONS = [
      attempts integer not null default 0) strict;
    create index commands_by_source on commands (source, no);
    create index commands_waiting on commands (no) where finished_at is null;
-   create index commands_switching on commands (kind, source, no) where kind in ('pause', 'resume');`
+   create index commands_switching on commands (kind, source, no) where kind in ('pause', 'resume');
+   alter table sources add column created integer not null default 0;
+   alter table sources add column updated integer not null default 0;
+   alter table sources add column restored integer not null default 0;
+   alter table sources add column removed integer not null default 0;
+   alter table sources add column rejected integer not null default 0;
+   alter table sources add column listed_events integer not null default 0;
+   alter table sources add column delisted_events integer not null default 0;
+   update sources set
+     listed_events = (select count(*) from events where source = no and listed = 1),
+     delisted_events = (select count(*) from events where source = no and listed = 0);
+   create table alerts (no integer primary key, json text not null) strict;`
 ]
 
 /**

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Storage } from '../kit/contract.ts'
 import { StorageUnavailable, StorageUnusable } from '../kit/errors.ts'
+import { createAlerts } from './alerts.ts'
 import { createCommands } from './commands.ts'
 import { createDatabase } from './database.ts'
 import { createEvents } from './events.ts'
@@ -10,6 +11,7 @@ import { createListing } from './listing.ts'
 import { createRejects } from './rejects.ts'
 import { isMigrated, migrate } from './schema.ts'
 import { createSnapshots } from './snapshots.ts'
+import { createTotals } from './totals.ts'
 import { createWrite } from './write.ts'
 
 /** SQLITE_BUSY and SQLITE_LOCKED: another process is at it. */
@@ -26,6 +28,8 @@ export function createStorage(db: DatabaseSync, path: string): Storage {
     ...createSnapshots(database),
     ...createLeases(database),
     ...createCommands(database),
+    ...createTotals(database),
+    ...createAlerts(database),
 
     ping: () =>
       database.attempt(() => {

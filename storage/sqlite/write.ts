@@ -3,7 +3,7 @@ import { type EncodedContent, type EventLife, encodeContent, keepLast, nextLife 
 import type { Event } from '../kit/event.ts'
 import { judgeWrite } from '../kit/judge-write.ts'
 import { noteRepeated } from '../kit/open-run.ts'
-import { growRevision, sourceNumber } from './counters.ts'
+import { countListed, growRevision, sourceNumber } from './counters.ts'
 import type { Database } from './database.ts'
 import { toBlob, toSeconds } from './query.ts'
 
@@ -41,6 +41,7 @@ export function createWrite(database: Database): Pick<Storage, 'write'> {
         const writing = { now: opened.lease.now().toISOString(), listed, pieces, asOf }
         const source = sourceNumber(database, opened.source)
         let changes = 0
+        const moved = { listed: 0, delisted: 0 }
         for (const event of unique) {
           const encoded = encodeContent(event)
           const id = toBlob(event.id)
@@ -49,6 +50,7 @@ export function createWrite(database: Database): Pick<Storage, 'write'> {
             const seq = insert(id, encoded, source, writing)
             if (listed) opened.met.add(seq)
             counts.created++
+            moved[listed ? 'listed' : 'delisted']++
             changes++
             continue
           }
@@ -59,6 +61,10 @@ export function createWrite(database: Database): Pick<Storage, 'write'> {
           if (!isSame) {
             update(seq, encoded, writing)
             changes++
+            if (listed && !isListed) {
+              moved.listed++
+              moved.delisted--
+            }
           } else if (!isNewer && known.piece !== (pieces.get(event.id) ?? known.piece)) {
             run('update events set piece = ? where seq = ?', pieces.get(event.id)!, seq)
           }
@@ -69,6 +75,7 @@ export function createWrite(database: Database): Pick<Storage, 'write'> {
           if (listed || isListed) opened.met.add(seq)
         }
         growRevision(database, changes)
+        countListed(database, source, moved)
         return counts
       })
   }

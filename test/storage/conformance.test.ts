@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { FormatRegistry } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Alert } from '../../storage/kit/alert.ts'
 import { Bitmap } from '../../storage/kit/bitmap.ts'
 import type {
   EventPage,
@@ -980,6 +981,117 @@ for (const driver of DRIVERS.keys()) {
       })
     })
 
+    describe('totals of changes', () => {
+      const CHANGES = { created: 1, updated: 20, delisted: 300, restored: 4000, rejected: 50_000 }
+
+      it('add up what every closed run of a source counted, and survive pruning', async () => {
+        expect(await storage.changeTotals()).toEqual([])
+        for (const kind of ['fetch', 'fetch', 'redrive'] as const) {
+          const counts = { ...NO_COUNTS, ...CHANGES, seen: 7, unchanged: 7, duplicates: 7, bytes: 7, duration: 7 }
+          await endRun(storage, await startRun(storage, 'demo', kind), { counts })
+        }
+        await endRun(storage, await startRun(storage, 'other'))
+        await storage.prune({ runs: 1 })
+        expect(await storage.changeTotals()).toEqual([
+          { source: 'demo', created: 3, updated: 60, delisted: 900, restored: 12_000, rejected: 150_000 },
+          { source: 'other', created: 0, updated: 0, delisted: 0, restored: 0, rejected: 0 }
+        ])
+      })
+
+      it('have nothing of a run that is not closed', async () => {
+        const run = await startRun(storage)
+        await storage.write(run, [makeEvent(1)])
+        expect(await storage.changeTotals()).toMatchObject([{ source: 'demo', created: 0 }])
+      })
+    })
+
+    describe('numbers of events', () => {
+      /** As the events themselves say. */
+      async function counted(source: string) {
+        const statuses = (await find(storage, { ...ALL, source })).map(({ status }) => status)
+        const count = (status: string) => statuses.filter((one) => one === status).length
+        return { source, listed: count('listed'), delisted: count('delisted') }
+      }
+
+      it('are those of the events, whatever becomes of them', async () => {
+        expect(await storage.countEvents()).toEqual([])
+        const all = Array.from({ length: 20 }, (_, number) => makeEvent(number))
+        const steps: [string, () => Promise<unknown>][] = [
+          ['created', () => ingest(storage, all)],
+          ['the same', () => ingest(storage, all)],
+          ['another source', () => ingest(storage, [makeEvent(1, { source: 'other' })], { source: 'other' })],
+          ['delisted', () => ingest(storage, all.slice(0, 12))],
+          ['delisted again', () => ingest(storage, all.slice(0, 12))],
+          ['restored, and others delisted', () => ingest(storage, all.slice(5, 15))],
+          ['a part of it', () => ingest(storage, all.slice(14, 17), { complete: false })],
+          [
+            'changed',
+            () => ingest(storage, [makeEvent(0, { title: 'T' }), makeEvent(9, { title: 'T' })], { complete: false })
+          ]
+        ]
+        for (const [name, step] of steps) {
+          await step()
+          for (const count of await storage.countEvents()) expect(count, name).toEqual(await counted(count.source))
+        }
+        expect(await storage.countEvents()).toEqual([
+          { source: 'demo', listed: 13, delisted: 7 },
+          { source: 'other', listed: 1, delisted: 0 }
+        ])
+      })
+
+      it('have what is written twice in a run, or not as listed, once', async () => {
+        const run = await startRun(storage)
+        await storage.write(run, [makeEvent(1), makeEvent(1), makeEvent(2)])
+        await storage.write(run, [makeEvent(1, { title: 'Again' })])
+        await storage.write(run, [makeEvent(2, { title: 'Changed' }), makeEvent(3)], { listed: false })
+        await storage.write(run, [makeEvent(3), makeEvent(3, { title: 'Restored' })])
+        await storage.write(run, [makeEvent(4)], { listed: false })
+        expect(await storage.countEvents()).toEqual([{ source: 'demo', listed: 3, delisted: 1 }])
+        expect(await counted('demo')).toMatchObject({ listed: 3, delisted: 1 })
+      })
+    })
+
+    describe('alerts', () => {
+      const alert = (changes: Partial<Alert> = {}): Alert => ({
+        id: randomUUID(),
+        source: 'demo',
+        kind: 'failing',
+        since: '2024-05-01T20:00:00.000Z',
+        ended_at: null,
+        begin_told: 'no',
+        end_told: 'no',
+        failures: 0,
+        retry_at: null,
+        ...changes
+      })
+      const take = async (ms = 60_000) => (await storage.takeLease('send-alerts', randomUUID(), ms))!
+
+      it('are those that were saved last, in their order, for every process', async () => {
+        expect(await storage.alerts()).toEqual([])
+        const lease = await take()
+        const first = alert({ source: 'z', begin_told: 'maybe', failures: 3, retry_at: '2024-05-01T20:00:15.000Z' })
+        const second = alert({ source: 'a', kind: 'stale', begin_told: 'yes', ended_at: '2024-05-02T20:00:00.000Z' })
+        await storage.saveAlerts(lease, [first, second])
+        expect(await (await store.open()).alerts()).toEqual([first, second])
+        await storage.saveAlerts(lease, [second])
+        expect(await storage.alerts()).toEqual([second])
+        await storage.saveAlerts(lease, [])
+        expect(await storage.alerts()).toEqual([])
+      })
+
+      it('are not saved by whoever lost the lease', async () => {
+        const stale = await take(100)
+        await sleep(150)
+        const lease = await take()
+        const mine = alert()
+        await storage.saveAlerts(lease, [mine])
+        await expect(storage.saveAlerts(stale, [alert()])).rejects.toThrow(LeaseLost)
+        await storage.releaseLease(lease)
+        await expect(storage.saveAlerts(lease, [])).rejects.toThrow(LeaseLost)
+        expect(await storage.alerts()).toEqual([mine])
+      })
+    })
+
     describe("a source's state", () => {
       const end = { reason: null, detail: null, counts: NO_COUNTS }
       const state = async () => (await storage.sources())[0]!.state
@@ -1315,6 +1427,8 @@ for (const driver of DRIVERS.keys()) {
         sources: await storage.sources(),
         runs: (await storage.runs('demo', { limit: 10 })).items,
         totals: await storage.runTotals(),
+        changes: await storage.changeTotals(),
+        counts: await storage.countEvents(),
         snapshots: await storage.snapshots('demo')
       })
       const raw = { reason: 'r', path: '/', raw: 'raw', event_id: null }
