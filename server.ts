@@ -11,6 +11,7 @@ import { readConfig } from './plugins/config.ts'
 import * as thread from './plugins/kit/supervise-thread.ts'
 import * as workers from './plugins/kit/supervise-workers.ts'
 import { takeTurns } from './plugins/kit/take-turns.ts'
+import { answerMetrics, askThread } from './plugins/metrics/of-thread.ts'
 
 /**
  * After it is told to stop: how long it goes on accepting, so that what clients have sent by then is answered, not reset;
@@ -36,7 +37,8 @@ async function runProcess(config: Config): Promise<void> {
   const both = server.roles.size === 2
   const app = await buildApp({
     config: both ? withRole(config, 'api') : config,
-    ingest: both ? () => ingest!.state() : undefined
+    ingest: both ? () => ingest!.state() : undefined,
+    metrics: both ? askThread() : undefined
   })
   const ingest = both ? superviseIngest(() => config, app.log) : undefined
   stop = () => stopGracefully(app, STOP, ingest)
@@ -138,6 +140,8 @@ async function runIngestThread(config: Config): Promise<void> {
     await app.close()
     parentPort!.close()
   })
+  const silence = answerMetrics(app.metrics.own)
+  app.addHook('onClose', async () => silence())
   await app.ready()
   thread.reportReady()
 }

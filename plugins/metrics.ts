@@ -1,75 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
-import type { Registry } from 'prom-client'
-import type { SourceState, Storage } from '../storage/kit/contract.ts'
-import type { Source } from './sources.ts'
+import { isStorageFailure } from '../storage/kit/errors.ts'
+import { aggregate } from './metrics/aggregate.ts'
+import type { Family } from './metrics/family.ts'
+import { readFromStorage } from './metrics/from-storage.ts'
+import { measureRequests } from './metrics/requests.ts'
+import { measureRuntime } from './metrics/runtime.ts'
+import { measureStorage } from './metrics/storage-calls.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    metrics(): Promise<Registry>
+    metrics: Metrics
   }
 }
 
-/**
- * What Prometheus reads at `/metrics`. All of it comes from the storage, so it is the same whichever process is asked, and
- * goes on where it was after a restart.
- */
-export default fp(
-  async (app) => {
-    let metrics: Promise<Registry> | undefined
-    app.decorate('metrics', () => (metrics ??= createMetrics(app.storage, app.sources.list)))
+export interface Metrics {
+  /** Adds what else this process counts. */
+  add(count: () => Family[]): void
+  /** What this thread has counted since it started. */
+  own(): Promise<Family[]>
+  /** All of the service, as Prometheus reads it. */
+  render(): Promise<{ contentType: string; text: string }>
+}
+
+export interface MetricsOptions {
+  /** What other threads or processes of this service have counted; this one answers for them. */
+  others?: (() => Promise<Family[][]>) | undefined
+}
+
+/** Less than Prometheus waits: how the process is has to be known while the storage hangs. */
+const STORAGE_MS = 5000
+
+/** What Prometheus reads at `/metrics`. */
+export default fp<MetricsOptions>(
+  async (app, { others = async () => [] }) => {
+    const counted = [measureRequests(app), measureStorage(app.storageHealth)]
+    const runtime = measureRuntime([...app.config.server.roles].join(','))
+    const stored = readFromStorage(app.storage, app.sources)
+
+    /** Without it, what is left says that it is away: `event_service_storage_up`. */
+    async function readStored(): Promise<Family[]> {
+      const families = stored().catch((error) => {
+        if (isStorageFailure(error)) return []
+        throw error
+      })
+      return Promise.race([families, sleep(STORAGE_MS, [], { ref: false })])
+    }
+    const own = async () => [...counted.flatMap((count) => count()), ...(await runtime())]
+
+    app.decorate('metrics', {
+      add: (count) => void counted.push(count),
+      own,
+      async render() {
+        const fromStorage = await readStored()
+        const [mine, theirs] = await Promise.all([own(), others()])
+        const registry = await aggregate([fromStorage, mine, ...theirs])
+        return { contentType: registry.contentType, text: await registry.metrics() }
+      }
+    })
   },
   { name: 'metrics', dependencies: ['storage', 'sources'] }
 )
-
-/** Its package is loaded for who asks for the first time. */
-async function createMetrics(storage: Storage, sources: readonly Source[]): Promise<Registry> {
-  const prometheus = await import('prom-client')
-  const metrics = new prometheus.Registry()
-  countRuns(prometheus, metrics, storage)
-  watchSources(prometheus, metrics, storage, sources)
-  return metrics
-}
-
-type Prometheus = typeof import('prom-client')
-
-function countRuns({ Counter }: Prometheus, metrics: Registry, storage: Storage): void {
-  const runs = new Counter({
-    name: 'event_service_runs_total',
-    help: 'Runs that ended, by their source, kind and outcome, and by the reason of those that did not succeed',
-    labelNames: ['source', 'kind', 'outcome', 'reason'],
-    registers: [metrics],
-    async collect() {
-      const totals = await storage.runTotals()
-      runs.reset()
-      for (const { source, kind, outcome, reason, runs: n } of totals) {
-        runs.inc({ source, kind, outcome, reason: reason ?? '' }, n)
-      }
-    }
-  })
-}
-
-function watchSources({ Gauge }: Prometheus, metrics: Registry, storage: Storage, sources: readonly Source[]): void {
-  /** @param read undefined where there is no value */
-  function watch(name: string, help: string, read: (state: SourceState | undefined) => number | undefined): void {
-    const gauge = new Gauge({
-      name: `event_service_source_${name}`,
-      help,
-      labelNames: ['source'],
-      registers: [metrics],
-      async collect() {
-        const states = await storage.sources()
-        for (const { name: source } of sources) {
-          const value = read(states.find((state) => state.source === source))
-          if (value !== undefined) gauge.set({ source }, value)
-        }
-      }
-    })
-  }
-  watch('last_success_timestamp_seconds', 'When the last complete or unchanged fetch of a source ended', (state) =>
-    state?.last_success_at ? Date.parse(state.last_success_at) / 1000 : undefined
-  )
-  watch('failures', 'Failed fetches of a source in a row, up to now', (state) => state?.circuit.failures ?? 0)
-  watch('suspicious', '1 while nothing is delisted because too many events are missing at once', (state) =>
-    state?.suspicion ? 1 : 0
-  )
-}

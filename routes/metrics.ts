@@ -10,7 +10,7 @@ const metrics: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'getMetrics',
         tags: ['health'],
-        summary: 'For Prometheus: runs by outcome and reason, freshness, failures in a row',
+        summary: 'For Prometheus: docs/metrics.md says what each of them means',
         querystring: NoQuery,
         response: {
           200: {
@@ -22,8 +22,8 @@ const metrics: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (_request, reply) => {
-      const metrics = await app.metrics()
-      return reply.type(metrics.contentType).send(await metrics.metrics())
+      const { contentType, text } = await app.metrics.render()
+      return reply.type(contentType).send(text)
     }
   )
 }
