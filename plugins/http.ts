@@ -13,6 +13,12 @@ export interface HttpClient {
    * @throws FeedError, also from `body`; the signal's reason when it aborts
    */
   get(url: string, options: HttpOptions): Promise<HttpResponse>
+  /**
+   * One POST, which follows no redirect.
+   * @returns the status of the answer
+   * @throws as `get`
+   */
+  post(url: string, body: string, options: HttpOptions): Promise<number>
 }
 
 export interface HttpOptions {
@@ -31,13 +37,16 @@ export interface HttpResponse {
   discard(): void
 }
 
-/** How feeds are fetched. */
+/** How feeds are fetched, and notices sent. */
 export default fp(
   async (app) => {
     // Loaded when it is needed, so that a process that only answers requests does not have it in memory.
     let client: Promise<ReturnType<typeof createClient>> | undefined
     const load = () => (client ??= import('./http/client.ts').then(({ createClient }) => createClient()))
-    app.decorate('http', { get: async (url, options) => (await load()).get(url, options) } satisfies HttpClient)
+    app.decorate('http', {
+      get: async (url, options) => (await load()).get(url, options),
+      post: async (url, body, options) => (await load()).post(url, body, options)
+    } satisfies HttpClient)
     app.addHook('onClose', async () => (await client)?.close())
   },
   { name: 'http' }

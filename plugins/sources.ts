@@ -56,12 +56,14 @@ export function judgeFreshness(sources: readonly Source[], states: SourceState[]
   const lastSuccess = new Map(states.map((state) => [state.source, state.last_success_at]))
   return sources.map((source) => {
     const last = lastSuccess.get(source.name) ?? null
-    const stale = source.enabled && (last === null || isOverdue(source, new Date(last), now))
+    const overdueAt = last === null ? null : findOverdueAt(source, new Date(last))
+    const stale = source.enabled && (last === null || (overdueAt !== null && overdueAt < now))
     return { name: source.name, last_success_at: last, stale }
   })
 }
 
-function isOverdue(source: Source, last: Date, now: Date): boolean {
-  const due = new Cron(source.cron, { timezone: source.cron_timezone }).nextRun(last)
-  return due !== null && due.getTime() + source.timeout * 1000 < now.getTime()
+/** @returns when the timeout passes of the first run that is due after this; null where none ever is */
+export function findOverdueAt({ cron, cron_timezone, timeout }: Source, after: Date): Date | null {
+  const due = new Cron(cron, { timezone: cron_timezone }).nextRun(after)
+  return due && new Date(due.getTime() + timeout * 1000)
 }

@@ -42,6 +42,7 @@ export interface TestAppOptions {
   /** Keys of `[source.NAME]`, by name. */
   sources?: Record<string, Record<string, string | number | boolean>>
   server?: Record<string, string | number>
+  alerts?: Record<string, string | number | boolean>
   /** Whether jobs run by themselves, too. */
   tick?: boolean
   ingest?: AppOptions['ingest']
@@ -54,6 +55,7 @@ export async function createApp({
   driver = 'sqlite',
   sources = {},
   server = {},
+  alerts = {},
   tick = false,
   ingest
 }: TestAppOptions = {}): Promise<TestApp> {
@@ -61,6 +63,7 @@ export async function createApp({
   const folder = await mkdtemp(join(tmpdir(), 'event-service-'))
   const sections: Record<string, object> = {
     server: { storage: driver, log_level: 'silent', admin_token: ADMIN_TOKEN, ...server },
+    alerts: { allow_private: true, ...alerts },
     [driver]: store.options
   }
   for (const [name, keys] of Object.entries(sources)) {

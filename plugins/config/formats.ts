@@ -4,6 +4,7 @@ import { Cron } from 'croner'
 
 /** Formats of configuration values. */
 FormatRegistry.Set('feed-url', isFeedUrl)
+FormatRegistry.Set('webhook', (text) => text === '' || (/^https?:/.test(text) && isFeedUrl(text)))
 FormatRegistry.Set('timezone', isTimezone)
 FormatRegistry.Set('cron', isCron)
 FormatRegistry.Set('path', (text) => !text.includes('\0'))

@@ -4,13 +4,21 @@ import { pathToFileURL } from 'node:url'
 import type { TObject } from '@sinclair/typebox'
 import type { SourceSettings } from '../../adapters/kit/contract.ts'
 import { readFile } from './file.ts'
-import { type Role, ServerSection, type ServerSettings, SourceSection } from './schema.ts'
+import {
+  type AlertSettings,
+  AlertsSection,
+  type Role,
+  ServerSection,
+  type ServerSettings,
+  SourceSection
+} from './schema.ts'
 import { readSection, type Values } from './section.ts'
 
 export interface Config {
   /** Absolute path of the file. */
   file: string
   server: ServerSettings
+  alerts: AlertSettings
   /** Settings of the driver that `[server] storage` names. */
   storage: Values
   sources: (SourceSettings & { options: Values })[]
@@ -60,6 +68,14 @@ export function loadConfig({ file, env, drivers, adapters }: ConfigInput): Confi
     readSection({ section, schema, values: sections.get(section) ?? {}, env, unused, base, problems })
 
   const server = read('server', ServerSection)
+  const alerts = read('alerts', AlertsSection) as AlertSettings
+  if (alerts.url && alerts.secret === '') {
+    problems.push({
+      section: 'alerts',
+      key: 'secret',
+      message: `it is missing, as there is a url; allowed: ${AlertsSection.properties.secret.allowed}`
+    })
+  }
   const storages = new Map([...drivers].map(([name, { options }]) => [name, read(name, options)]))
   if (!drivers.has(server.storage as string)) {
     problems.push(unknownName('server', 'storage', server.storage, drivers))
@@ -98,7 +114,7 @@ export function loadConfig({ file, env, drivers, adapters }: ConfigInput): Confi
     })
   }
 
-  const known = ['server', ...drivers.keys()]
+  const known = ['server', 'alerts', ...drivers.keys()]
   for (const section of [...sections.keys()].filter((name) => !known.includes(name) && !name.startsWith('source.'))) {
     const allowed = [...known, 'source.NAME'].map((name) => `[${name}]`).join(', ')
     problems.push({ section, key: '(section)', message: `there is no such section; allowed: ${allowed}` })
@@ -112,6 +128,7 @@ export function loadConfig({ file, env, drivers, adapters }: ConfigInput): Confi
   return {
     file,
     server: { ...(server as unknown as ServerSettings), roles, workers },
+    alerts,
     storage: storages.get(server.storage as string)!,
     sources
   }

@@ -65,6 +65,42 @@ export const ServerSection = Type.Object({
   })
 })
 
+export const AlertsSection = Type.Object({
+  url: Type.String({
+    default: '',
+    secret: true,
+    format: 'webhook',
+    description: 'Where to send a notice, by POST, when a source needs somebody. Empty: nowhere.',
+    allowed: 'http://… | https://…, or nothing'
+  }),
+  secret: Type.String({
+    default: '',
+    secret: true,
+    pattern: '^([\\x21-\\x7E]{16,})?$',
+    description: 'What notices are signed with, so that the receiver can tell them from others.',
+    allowed: 'ASCII without blanks, at least 16 characters, best 32 random ones or more'
+  }),
+  failures: Type.Integer({
+    default: 3,
+    minimum: 1,
+    maximum: 1000,
+    description: 'After how many failed fetches in a row.',
+    allowed: 'a whole number from 1 to 1000'
+  }),
+  timeout: Type.Integer({
+    default: 10,
+    minimum: 1,
+    maximum: 60,
+    description: 'Seconds that the receiver has to answer.',
+    allowed: 'a whole number from 1 to 60'
+  }),
+  allow_private: Type.Boolean({
+    default: false,
+    description: 'Whether its address may be loopback, private or otherwise not public.',
+    allowed: 'true | false'
+  })
+})
+
 export const SourceSection = Type.Object({
   adapter: Type.String({
     description: 'The format of the feed: the name of a file in adapters/.',
@@ -190,3 +226,4 @@ export type ServerSettings = Omit<Static<typeof ServerSection>, 'roles' | 'worke
   workers: number
 }
 export type Role = 'api' | 'ingest'
+export type AlertSettings = Static<typeof AlertsSection>

@@ -13,8 +13,14 @@ export function createClient(): HttpClient & { close(): Promise<void> } {
     open: new Agent({ ...timeouts, connect: createGuardedConnector({ allowPrivate: true }) }),
     guarded: new Agent({ ...timeouts, connect: createGuardedConnector({ allowPrivate: false }) })
   }
+  const agentFor = ({ allowPrivate }: HttpOptions) => (allowPrivate ? agents.open : agents.guarded)
   return {
-    get: (url, options) => get(url, options, options.allowPrivate ? agents.open : agents.guarded),
+    get: (url, options) => get(url, options, agentFor(options)),
+    async post(url, body, options) {
+      const response = await send(new URL(url), options, agentFor(options), body)
+      discard(response.body)
+      return response.statusCode
+    },
     async close() {
       await Promise.all([agents.open.destroy(), agents.guarded.destroy()])
     }
@@ -40,7 +46,13 @@ async function get(url: string, options: HttpOptions, dispatcher: Agent): Promis
   }
 }
 
-async function send(url: URL, { headers, signal }: HttpOptions, dispatcher: Agent): Promise<Dispatcher.ResponseData> {
+/** @param body of a POST; left out: a GET */
+async function send(
+  url: URL,
+  { headers, signal }: HttpOptions,
+  dispatcher: Agent,
+  body?: string
+): Promise<Dispatcher.ResponseData> {
   const { username, password } = url
   const authorization = username || password ? { authorization: basic(username, password) } : {}
   try {
@@ -50,6 +62,7 @@ async function send(url: URL, { headers, signal }: HttpOptions, dispatcher: Agen
       // One that stays open ends when the provider has waited for a while, even while what it sent is still being
       // read here: undici takes that for a body that broke off. And nobody is asked twice in that time.
       reset: true,
+      ...(body !== undefined && { method: 'POST', body }),
       headers: { 'accept-encoding': 'gzip, br', 'user-agent': 'event-service', ...authorization, ...headers }
     })
   } catch (error) {

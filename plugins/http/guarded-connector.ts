@@ -37,6 +37,6 @@ export function isPublic(address: string): boolean {
 function refused(address: string): FeedError {
   return new FeedError(
     'address',
-    `the address ${address} is not public; to fetch from it all the same, set allow_private = true for the source`
+    `the address ${address} is not public; to connect to it all the same, set allow_private = true beside its url`
   )
 }

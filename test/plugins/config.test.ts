@@ -6,7 +6,7 @@ import type { TObject } from '@sinclair/typebox'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AdapterPlugin } from '../../adapters/kit/define.ts'
 import { ConfigError } from '../../plugins/config/load.ts'
-import { ServerSection, SourceSection } from '../../plugins/config/schema.ts'
+import { AlertsSection, ServerSection, SourceSection } from '../../plugins/config/schema.ts'
 import { readConfig } from '../../plugins/config.ts'
 import { readFolder } from '../../plugins/kit/folder.ts'
 import { DRIVERS } from '../storage/fixtures.ts'
@@ -42,7 +42,11 @@ describe('config.ini', () => {
     const source: [string, TObject][] = [SourceSection, ...[...ADAPTERS.values()].map(({ options }) => options)].map(
       (schema) => ['source.demo', schema]
     )
-    for (const [name, schema] of [['server', ServerSection] as [string, TObject], ...drivers, ...source]) {
+    const ours: [string, TObject][] = [
+      ['server', ServerSection],
+      ['alerts', AlertsSection]
+    ]
+    for (const [name, schema] of [...ours, ...drivers, ...source]) {
       for (const [key, { default: value }] of Object.entries(schema.properties)) {
         // `timezone` is set in the sample, so its comment says what the default is.
         const shown =
@@ -168,7 +172,7 @@ describe('configuration', () => {
         '[server] roles: got "everything"; allowed: api | ingest | api,ingest',
         '[server] colour: there is no such key; allowed: host, port, storage, roles, workers, log_level, admin_token, stale_mb, ingest_heap_mb',
         '[sqlite] cache_mb: got "lots"; allowed: a whole number from 1 to 4096',
-        `[nonsense] (section): there is no such section; allowed: [server], ${sections}, [source.NAME]`,
+        `[nonsense] (section): there is no such section; allowed: [server], [alerts], ${sections}, [source.NAME]`,
         `[source.demo] adapter: got "json"; allowed: ${[...ADAPTERS.keys()].join(' | ')}`,
         '[source.demo] url: got "ftp://***@provider.example/"; allowed: http://… | https://… | file:path',
         '[source.demo] cron: got "every day"; allowed: a cron expression of five fields, or six with seconds first',
@@ -201,6 +205,28 @@ describe('configuration', () => {
       '[server] port: it is given more than once',
       "[source] adapter: a source's section is [source.NAME]",
       '[source.a] url: got "http://***@host/?***"; allowed: http://… | https://… | file:path'
+    ])
+  })
+
+  it('takes a receiver of alerts with a secret alone, and shows neither', async () => {
+    const text = '[alerts]\nurl = https://hooks.example/T0/S3CRET?key=K\nsecret = 0123456789abcdef\nfailures = 5\n'
+    expect((await read(text)).alerts).toEqual({
+      url: 'https://hooks.example/T0/S3CRET?key=K',
+      secret: '0123456789abcdef',
+      failures: 5,
+      timeout: 10,
+      allow_private: false
+    })
+    expect((await read('[alerts]\n')).alerts.url).toBe('')
+    const secret = 'ASCII without blanks, at least 16 characters, best 32 random ones or more'
+    expect(await problemsOf('[alerts]\nurl = https://hooks.example/\n')).toEqual([
+      `[alerts] secret: it is missing, as there is a url; allowed: ${secret}`
+    ])
+    expect(await problemsOf('[alerts]\nurl = file:S3CRET\nsecret = short\nfailures = 0\ntimeout = 61\n')).toEqual([
+      '[alerts] url: got a value that is not shown; allowed: http://… | https://…, or nothing',
+      `[alerts] secret: got a value that is not shown; allowed: ${secret}`,
+      '[alerts] failures: got "0"; allowed: a whole number from 1 to 1000',
+      '[alerts] timeout: got "61"; allowed: a whole number from 1 to 60'
     ])
   })
 
