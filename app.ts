@@ -10,8 +10,7 @@ import { rejectConnection } from './plugins/errors/reject-connection.ts'
 import errors, { renderError } from './plugins/errors.ts'
 import http from './plugins/http.ts'
 import ingest from './plugins/ingest.ts'
-import type { Family } from './plugins/metrics/family.ts'
-import metrics from './plugins/metrics.ts'
+import metrics, { type MetricsOptions } from './plugins/metrics.ts'
 import operations from './plugins/operations.ts'
 import pages from './plugins/pages.ts'
 import scheduler from './plugins/scheduler.ts'
@@ -36,8 +35,7 @@ export interface AppOptions {
   ingest?: (() => 'alive' | string) | undefined
   /** Which of several processes that answer requests this is, for the lines of its log. */
   worker?: number | undefined
-  /** What other threads or processes of this service have counted; `/metrics` asks. */
-  metrics?: (() => Promise<Family[][]>) | undefined
+  metrics?: MetricsOptions['all']
 }
 
 /** The whole service, in the order in which it is read: each concern is one plugin. It closes in the reverse order. */
@@ -73,7 +71,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   if (server.roles.has('api')) await app.register(docs)
   await app.register(storage)
   await app.register(sources)
-  await app.register(metrics, { others: options.metrics })
+  await app.register(metrics, { all: options.metrics })
   await app.register(http)
   await app.register(adapters)
   await app.register(ingest)

@@ -12,6 +12,8 @@ import * as thread from './plugins/kit/supervise-thread.ts'
 import * as workers from './plugins/kit/supervise-workers.ts'
 import { takeTurns } from './plugins/kit/take-turns.ts'
 import { answerMetrics, askThread } from './plugins/metrics/of-thread.ts'
+import { connectMetrics, relayMetrics } from './plugins/metrics/of-workers.ts'
+import type { MetricsOptions } from './plugins/metrics.ts'
 
 /**
  * After it is told to stop: how long it goes on accepting, so that what clients have sent by then is answered, not reset;
@@ -38,7 +40,7 @@ async function runProcess(config: Config): Promise<void> {
   const app = await buildApp({
     config: both ? withRole(config, 'api') : config,
     ingest: both ? () => ingest!.state() : undefined,
-    metrics: both ? askThread() : undefined
+    metrics: both ? addThread() : undefined
   })
   const ingest = both ? superviseIngest(() => config, app.log) : undefined
   stop = () => stopGracefully(app, STOP, ingest)
@@ -68,6 +70,7 @@ async function runCluster(config: Config): Promise<void> {
     await Promise.all([ingest?.stop(), pool.stop()])
     log.info('stopped')
   }
+  relayMetrics(askThread())
   const listening = pool.start()
   const restart = takeTurns(async () => {
     await listening
@@ -113,14 +116,22 @@ async function runWorker(): Promise<void> {
   worker.on('message', (message) => {
     if (message === 'drain') times = DRAIN
     if (message === 'drain' || message === 'stop') return stopOnce()
-    ingest = message.ingest
+    if (message.ingest !== undefined) ingest = message.ingest
     if (message.config !== undefined) resolve(message.config)
   })
 
   const config = withRole(await first, 'api')
-  const app = await buildApp({ config, worker: worker.id, ingest: ingest === undefined ? undefined : () => ingest! })
+  const metrics = connectMetrics()
+  const app = await buildApp({
+    config,
+    worker: worker.id,
+    ingest: ingest === undefined ? undefined : () => ingest!,
+    metrics: metrics.askAll
+  })
+  metrics.answer(app.metrics.own)
   stop = async () => {
     await stopGracefully(app, times)
+    await metrics.sayLast()
     // The primary may have handed over a connection that is still on its way: then it gets it back.
     if (worker.isConnected()) await Promise.all([once(worker, 'disconnect'), worker.disconnect()])
   }
@@ -140,8 +151,7 @@ async function runIngestThread(config: Config): Promise<void> {
     await app.close()
     parentPort!.close()
   })
-  const silence = answerMetrics(app.metrics.own)
-  app.addHook('onClose', async () => silence())
+  app.addHook('onClose', answerMetrics(app.metrics.own))
   await app.ready()
   thread.reportReady()
 }
@@ -149,6 +159,15 @@ async function runIngestThread(config: Config): Promise<void> {
 function superviseIngest(config: () => Config, log: FastifyBaseLogger, onState?: (state: string) => void) {
   const settings = () => ({ heapMb: config().server.ingest_heap_mb, data: config() })
   return thread.superviseThread(new URL(import.meta.url), { settings, log, onState })
+}
+
+/** To what this thread has counted, what the one that ingests has. */
+function addThread(): MetricsOptions['all'] {
+  const ask = askThread()
+  return async (own) => {
+    const [mine, theirs] = await Promise.all([own(), ask()])
+    return [mine, ...theirs]
+  }
 }
 
 /** Requests go first where there are too few cores. On Linux it is about the thread; elsewhere it would be the process. */

@@ -24,8 +24,8 @@ export interface Metrics {
 }
 
 export interface MetricsOptions {
-  /** What other threads or processes of this service have counted; this one answers for them. */
-  others?: (() => Promise<Family[][]>) | undefined
+  /** What all threads and processes have counted that this one answers for; left out: there is no other one. */
+  all?: ((own: () => Promise<Family[]>) => Promise<Family[][]>) | undefined
 }
 
 /** Less than Prometheus waits: how the process is has to be known while the storage hangs. */
@@ -33,7 +33,7 @@ const STORAGE_MS = 5000
 
 /** What Prometheus reads at `/metrics`. */
 export default fp<MetricsOptions>(
-  async (app, { others = async () => [] }) => {
+  async (app, { all = async (own) => [await own()] }) => {
     const counted = [measureRequests(app), measureStorage(app.storageHealth)]
     const runtime = measureRuntime([...app.config.server.roles].join(','))
     const stored = readFromStorage(app.storage, app.sources)
@@ -53,8 +53,7 @@ export default fp<MetricsOptions>(
       own,
       async render() {
         const fromStorage = await readStored()
-        const [mine, theirs] = await Promise.all([own(), others()])
-        const registry = await aggregate([fromStorage, mine, ...theirs])
+        const registry = await aggregate([fromStorage, ...(await all(own))])
         return { contentType: registry.contentType, text: await registry.metrics() }
       }
     })

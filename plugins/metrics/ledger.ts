@@ -8,39 +8,37 @@ export interface Snapshot {
   families: Family[]
 }
 
-/**
- * Remembers what others have counted, so that no counter falls when one of them ends, or does not answer for once.
- */
+/** Remembers what others have counted, so that no counter falls when one of them ends, or does not answer for once. */
 export interface Ledger {
-  /** @param answers of those that answered now */
-  note(answers: Snapshot[]): void
-  /** An instance that will never answer again. */
+  learn(snapshot: Snapshot): void
+  /** It will say nothing any more. */
   end(instance: string): Promise<void>
-  /** What those that answered last said, and what all others have counted. */
-  all(): Family[][]
+  /**
+   * What all have counted; of those that answered now, also how they are.
+   * @param answered instances
+   */
+  all(answered: string[]): Family[][]
 }
 
 export function createLedger(): Ledger {
   const known = new Map<string, Family[]>()
-  let answered = new Set<string>()
   let ended: Family[] = []
   return {
-    note(answers) {
-      for (const { instance, families } of answers) known.set(instance, families)
-      answered = new Set(answers.map(({ instance }) => instance))
-    },
+    learn: ({ instance, families }) => void known.set(instance, families),
     async end(instance) {
       const last = known.get(instance)
       if (last === undefined) return
       known.delete(instance)
-      // One that ends meanwhile must find this one in it.
+      // Whoever asks meanwhile, or ends, must find this one in it.
       const families = [...ended, ...last.filter(isCounted)]
       ended = families
       const sum = await aggregate([families])
       if (ended === families) ended = (await sum.getMetricsAsJSON()) as unknown as Family[]
     },
-    all: () => [
-      ...[...known].map(([instance, families]) => (answered.has(instance) ? families : families.filter(isCounted))),
+    all: (answered) => [
+      ...[...known].map(([instance, families]) =>
+        answered.includes(instance) ? families : families.filter(isCounted)
+      ),
       ended
     ]
   }

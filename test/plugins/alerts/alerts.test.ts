@@ -3,13 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { buildApp } from '../../../app.ts'
 import { createApp, type TestApp, type TestAppOptions } from '../../helper.ts'
-import { event, list, three } from '../../make-feed.ts'
+import { three } from '../../make-feed.ts'
+import { writeFeed } from '../../provider/feeds.ts'
 import { type Provider, startProvider } from '../../provider.ts'
 import { DRIVERS, whyNot } from '../../storage/fixtures.ts'
 import { createLog } from '../create-log.ts'
 import { EXAMPLE, type Receiver, SECRET, startReceiver } from './receiver.ts'
 
-const MANY = list(...Array.from({ length: 40 }, (_, n) => event(n, { start: `2090-01-01T00:00:${10 + n}` })))
+const MANY = writeFeed(40)
 
 for (const driver of DRIVERS.keys()) {
   describe.skipIf(whyNot(driver) !== undefined)(`alerts on ${driver}`, () => {
