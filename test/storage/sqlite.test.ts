@@ -180,6 +180,11 @@ describe('the SQLite file', () => {
       { id: 'r1', kind: 'fetch', outcome: 'complete', counts: { ...NO_COUNTS, seen: 2, created: 2 } }
     ])
     expect(await storage.runTotals()).toEqual([])
+    expect(await storage.changeTotals()).toEqual([
+      { source: 'demo', created: 0, updated: 0, delisted: 0, restored: 0, rejected: 0 }
+    ])
+    expect(await storage.countEvents()).toEqual([{ source: 'demo', listed: 1, delisted: 1 }])
+    expect(await storage.alerts()).toEqual([])
     expect(await storage.snapshots('demo')).toEqual([])
 
     const run = await startRun(storage)

@@ -231,6 +231,18 @@ for (const driver of DRIVERS.keys()) {
       expect(receiver.notices[0]!.id).toBe(receiver.notices[1]!.id)
     })
 
+    it('go to no address that is not public, unless that is meant', async () => {
+      await start({}, { allow_private: false })
+      const { lines, log } = createLog()
+      service.app.log.child = () => log as never
+      await fetchTimes(2)
+      await look()
+      expect(receiver.notices).toEqual([])
+      expect(await failing()).toMatchObject([{ begin_told: 'no', failures: 1 }])
+      const [said] = lines.filter(({ msg }) => msg.startsWith('an alert'))
+      expect(said).toMatchObject({ hint: 'set allow_private = true in [alerts] if this address is meant' })
+    })
+
     it('are counted, and their failures are logged without what is secret', async () => {
       await start()
       const { lines, log } = createLog()
