@@ -13,6 +13,7 @@ import * as workers from './plugins/kit/supervise-workers.ts'
 import { takeTurns } from './plugins/kit/take-turns.ts'
 import { answerMetrics, askThread } from './plugins/metrics/of-thread.ts'
 import { connectMetrics, relayMetrics } from './plugins/metrics/of-workers.ts'
+import { measureRuntime } from './plugins/metrics/runtime.ts'
 import type { MetricsOptions } from './plugins/metrics.ts'
 
 /**
@@ -70,7 +71,8 @@ async function runCluster(config: Config): Promise<void> {
     await Promise.all([ingest?.stop(), pool.stop()])
     log.info('stopped')
   }
-  relayMetrics(askThread())
+  const [all, runtime] = [addThread(), measureRuntime('primary')]
+  relayMetrics(() => all(runtime))
   const listening = pool.start()
   const restart = takeTurns(async () => {
     await listening
@@ -162,7 +164,7 @@ function superviseIngest(config: () => Config, log: FastifyBaseLogger, onState?:
 }
 
 /** To what this thread has counted, what the one that ingests has. */
-function addThread(): MetricsOptions['all'] {
+function addThread(): NonNullable<MetricsOptions['all']> {
   const ask = askThread()
   return async (own) => {
     const [mine, theirs] = await Promise.all([own(), ask()])

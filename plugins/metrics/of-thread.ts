@@ -6,7 +6,7 @@ import { createLedger, type Snapshot } from './ledger.ts'
 /** All threads of the process hear what is said on it. */
 const CHANNEL = 'metrics'
 /** A thread that does not answer by then is in the middle of something long. */
-const PATIENCE_MS = 500
+const PATIENCE_MS = 1000
 
 /** An answer to nobody is the last word of a thread that ends. */
 type Message = { ask: string } | { answer: string | null; snapshot: Snapshot }

@@ -6,9 +6,9 @@ import type { Family } from './family.ts'
 import { createLedger } from './ledger.ts'
 
 /** A worker that does not answer by then is in the middle of something long. */
-const PATIENCE_MS = 500
+const PATIENCE_MS = 1000
 /** The same of the primary, which itself waits for workers and for its thread. */
-const PRIMARY_PATIENCE_MS = 2000
+const PRIMARY_PATIENCE_MS = 3000
 
 const NotCounted = createError('EVT_METRICS_UNAVAILABLE', 'The primary process does not answer.', 503)
 
@@ -22,7 +22,10 @@ type Message =
   /** An answer to nobody is the last word of a worker that ends. */
   | { answer: string | null; families: Family[] }
 
-/** In the primary: whichever worker is asked, it answers for all of them. */
+/**
+ * In the primary: whichever worker is asked, it answers for all of them.
+ * @param others what the primary and its threads have counted
+ */
 export function relayMetrics(others: () => Promise<Family[][]>): void {
   const ledger = createLedger()
   const waiting = new Map<string, (instance: string) => void>()
