@@ -1,44 +1,26 @@
 import { COMMAND_KINDS, isSwitch } from '../../storage/kit/command.ts'
-import type { Agenda, EventCount, SourceState, Storage } from '../../storage/kit/contract.ts'
+import type { Agenda, SourceState, Storage } from '../../storage/kit/contract.ts'
 import type { Freshness, Sources } from '../sources.ts'
+import { countEvents } from './count-events.ts'
 import { counter, type Family, gauge, type Sample } from './family.ts'
-
-/** Where a million events are counted for it, that takes the storage a moment: then it is not done at each scrape. */
-const COUNTED = { mostMs: 60_000, timesItTook: 100 }
 
 /** What the storage knows: the same whichever process is asked, and it goes on where it was after a restart. */
 export function readFromStorage(storage: Storage, sources: Sources): () => Promise<Family[]> {
-  let counts: Promise<EventCount[]> | undefined
-  let countAgainAt = 0
-  function countEvents(): Promise<EventCount[]> {
-    const asked = performance.now()
-    if (counts === undefined || asked > countAgainAt) {
-      countAgainAt = Number.POSITIVE_INFINITY
-      counts = storage.countEvents()
-      counts.then(
-        () => {
-          const now = performance.now()
-          countAgainAt = now + Math.min(COUNTED.mostMs, (now - asked) * COUNTED.timesItTook)
-        },
-        // A failure is for those who asked, not for the next ones.
-        () => (counts = undefined)
-      )
-    }
-    return counts
-  }
+  const count = countEvents(storage)
   return async () => {
-    const [totals, states, agenda, freshness] = await Promise.all([
-      readTotals(storage, countEvents),
+    const [totals, events, states, agenda, freshness] = await Promise.all([
+      readTotals(storage),
+      count(),
       storage.sources(),
       storage.agenda(),
       sources.freshness()
     ])
-    return [...totals, ...ofSources(freshness, states, agenda), ...ofLeases(agenda), ...ofCommands(agenda)]
+    return [...totals, ...events, ...ofSources(freshness, states, agenda), ...ofLeases(agenda), ...ofCommands(agenda)]
   }
 }
 
-async function readTotals(storage: Storage, countEvents: () => Promise<EventCount[]>): Promise<Family[]> {
-  const [runs, changes, events] = await Promise.all([storage.runTotals(), storage.changeTotals(), countEvents()])
+async function readTotals(storage: Storage): Promise<Family[]> {
+  const [runs, changes] = await Promise.all([storage.runTotals(), storage.changeTotals()])
   const CHANGES = ['created', 'updated', 'delisted', 'restored'] as const
   return [
     counter(
@@ -57,14 +39,6 @@ async function readTotals(storage: Storage, countEvents: () => Promise<EventCoun
       'event_service_rejected_records_total',
       'Records that could not become events, each time that they were read',
       changes.map(({ source, rejected }) => ({ labels: { source }, value: rejected }))
-    ),
-    gauge(
-      'event_service_events',
-      'Events that are kept, at most a minute ago',
-      events.flatMap(({ source, listed, delisted }) => [
-        { labels: { source, status: 'listed' }, value: listed },
-        { labels: { source, status: 'delisted' }, value: delisted }
-      ])
     )
   ]
 }
