@@ -41,7 +41,7 @@ const sourceActions: FastifyPluginAsyncTypebox = async (app) => {
 
   async function refuseToRun({ name, enabled }: Source): Promise<void> {
     if (!enabled) throw new SourceDisabled(`${name} has enabled = false in the configuration: nothing fetches it.`)
-    if ((await storage.agenda()).paused.includes(name)) {
+    if ((await storage.paused()).includes(name)) {
       throw new SourcePaused(`${name} is paused: resume it first (POST /v1/api/sources/${name}/resume).`)
     }
   }

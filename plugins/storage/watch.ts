@@ -20,6 +20,7 @@ const OPERATIONS: Record<Operation, Access> = {
   readBody: 'reading',
   runTotals: 'reading',
   agenda: 'reading',
+  paused: 'reading',
   command: 'reading',
   commands: 'reading',
   changeTotals: 'reading',

@@ -59,6 +59,8 @@ export interface Storage {
    * `resume` are in force with that, the later of two before the earlier.
    */
   addCommand(source: string, kind: CommandKind): Promise<Command>
+  /** Names of the sources that are paused. */
+  paused(): Promise<string[]>
   /** null where there is none of this source with this id. */
   command(source: string, id: string): Promise<Command | null>
   /** Newest first, without their results: those are long. */

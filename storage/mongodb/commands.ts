@@ -9,7 +9,10 @@ import type { CommandDocument } from './documents.ts'
 import { circuits } from './history.ts'
 import { leaseStates } from './leases.ts'
 
-type Commands = Pick<Storage, 'agenda' | 'addCommand' | 'command' | 'commands' | 'beginCommand' | 'finishCommand'>
+type Commands = Pick<
+  Storage,
+  'agenda' | 'addCommand' | 'paused' | 'command' | 'commands' | 'beginCommand' | 'finishCommand'
+>
 
 /** In milliseconds: a `run` that is asked for so soon after another is that one. */
 const SAME_RUN = 1000
@@ -72,6 +75,8 @@ export function createCommands(database: Database): Commands {
         if (now === null) throw new StorageUnavailable('MongoDB: the database is not migrated yet')
         return { now: now.now.getTime(), leases, circuits: known, paused: isPaused, commands: waiting.map(toCommand) }
       }),
+
+    paused: () => answer(paused),
 
     addCommand: (source, kind) =>
       attempt(async () => {

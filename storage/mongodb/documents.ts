@@ -1,6 +1,6 @@
 import type { Alert } from '../kit/alert.ts'
 import type { CommandKind, CommandOutcome } from '../kit/command.ts'
-import type { AdapterState, ChangeTotals, Circuit, Snapshot, Suspicion } from '../kit/contract.ts'
+import type { AdapterState, ChangeTotals, Circuit, RunEnd, Snapshot, Suspicion } from '../kit/contract.ts'
 import type { EncodedContent, EventLife } from '../kit/encode.ts'
 import type { Event } from '../kit/event.ts'
 import type { Reject } from '../kit/reject.ts'
@@ -26,6 +26,7 @@ export interface EventDocument extends Omit<Event, 'id'> {
 }
 /** `token`: of its lease. */
 export type RunDocument = Omit<Run, 'id' | 'kind'> & { _id: string; token: number; kind?: RunKind }
+export type RunEnded = Pick<Run, 'finished_at' | 'detail' | 'counts'> & Pick<RunEnd, 'outcome' | 'reason'>
 /** `token`: of the run that saw it last. */
 export type RejectDocument = Omit<Reject, 'id'> & { _id: string; token?: number }
 export interface SourceDocument {
@@ -39,6 +40,8 @@ export interface SourceDocument {
   suspicion?: Suspicion | null
   /** Oldest first. In here, so that they change at once, and only by the holder of the newest token. */
   snapshots?: Snapshot[]
+  /** How the last one ended that `totals` counts: its own document follows. */
+  ended?: RunEnded & { run_id: string }
   /** How many runs ended how; see `totalKey`. */
   totals?: Record<string, number>
   /** What they have changed in all. */

@@ -7,7 +7,8 @@ import type { Run } from '../kit/run.ts'
 import { NO_COUNTS } from '../kit/run.ts'
 import { finishCommand, pruneCommands } from './commands.ts'
 import { type Database, DUPLICATE_KEY, READ } from './database.ts'
-import { fromDocument, type RunDocument } from './documents.ts'
+import { fromDocument, type RunDocument, type RunEnded } from './documents.ts'
+import type { InTime } from './fence.ts'
 import { totalKey } from './run-totals.ts'
 import { changesOf } from './totals.ts'
 
@@ -16,9 +17,12 @@ type History = Pick<Storage, 'run' | 'runs' | 'sources' | 'openRun' | 'closeRun'
 /** By the lease that each run had: neither the clocks of several hosts nor one millisecond can put them out of order. */
 const NEWEST_RUN = { token: -1, _id: -1 } as const
 
+type Ending = Pick<OpenRun, 'id' | 'source' | 'kind' | 'lease'>
+
 /** Runs, and what is known of their sources. */
 export function createHistory(database: Database): History {
-  const { runs, sources, bodies, commands, answer, attempt, fenced, count } = database
+  const { runs, sources, bodies, commands, answer, attempt, fenced, writeFenced, count } = database
+
   /** From here on no older run can write the source. */
   async function claimSource(source: string, lease: Lease): Promise<void> {
     const { token } = lease
@@ -27,27 +31,47 @@ export function createHistory(database: Database): History {
     await sources.updateOne(older, { $set: { token }, $setOnInsert: fresh }, { upsert: true }).catch(lostIfTaken(lease))
   }
 
-  /** But `id`, which begins anew. */
-  async function abandonRuns({ id, source, lease, started_at }: OpenRun): Promise<void> {
-    const { token } = lease
-    const open = { source, finished_at: null, token: { $lte: token } }
-    const abandoned = await runs.find(open, READ).toArray()
-    if (abandoned.length === 0) return
-    const end = { outcome: 'aborted', reason: 'abandoned' } as const
-    await runs.updateMany({ ...open, _id: { $ne: id } }, { $set: { finished_at: started_at, ...end } })
-    const totals: Record<string, number> = {}
-    for (const { _id, kind = 'fetch' } of abandoned) {
-      if (_id === id) continue
-      const key = totalKey({ kind, ...end })
-      totals[key] = (totals[key] ?? 0) + 1
-    }
-    await sources.updateOne(
-      { _id: source, token },
+  /**
+   * Ends a run once, however often it is tried: what the source knows changes together with the note which run ended how, and
+   * a run that the note is of, but that is open still, is only closed as the note says.
+   */
+  async function finish(
+    { id, source, kind, lease: { name, token } }: Ending,
+    end: RunEnded,
+    known: object,
+    inTime: InTime
+  ): Promise<RunDocument> {
+    const { matchedCount } = await sources.updateOne(
+      { _id: source, token, 'ended.run_id': { $ne: id }, ...inTime },
       {
-        $set: { state: null },
-        ...(Object.keys(totals).length > 0 && { $inc: totals })
+        $set: { ...known, ended: { run_id: id, ...end } },
+        $inc: { [totalKey({ kind, ...end })]: 1, ...changesOf(end.counts) }
       }
     )
+    const ended = matchedCount > 0 ? end : await endOf(id, source, token)
+    const closed = ended && (await runs.findOneAndUpdate({ _id: id }, { $set: ended }, { returnDocument: 'after' }))
+    if (closed === null) throw new LeaseLost(name)
+    return closed
+  }
+
+  async function endOf(id: string, source: string, token: number): Promise<RunEnded | null> {
+    const { ended } = (await sources.findOne({ _id: source, token }, READ)) ?? {}
+    if (ended?.run_id !== id) return null
+    const { run_id: _run_id, ...end } = ended
+    return end
+  }
+
+  /** But that of `run`, which begins anew. */
+  async function abandonRuns({ id, source, lease, started_at: finished_at }: OpenRun, inTime: InTime): Promise<void> {
+    const { token } = lease
+    const open = await runs.find({ source, finished_at: null, token: { $lte: token } }, READ).toArray()
+    if (open.length === 0) return
+    for (const { _id, kind = 'fetch' } of open) {
+      if (_id === id) continue
+      const end = { finished_at, outcome: 'aborted', reason: 'abandoned', detail: null, counts: NO_COUNTS } as const
+      await finish({ id: _id, source, kind, lease }, end, {}, inTime)
+    }
+    await sources.updateOne({ _id: source, token, ...inTime }, { $set: { state: null } })
     // They may have ended between writing events and counting them.
     await count({ revision: 1 })
   }
@@ -73,7 +97,7 @@ export function createHistory(database: Database): History {
     sources: () =>
       answer(async () => {
         const rows = await sources
-          .find({}, { ...READ, projection: { snapshots: 0, totals: 0, changes: 0 } })
+          .find({}, { ...READ, projection: { snapshots: 0, totals: 0, changes: 0, ended: 0 } })
           .sort({ _id: 1 })
           .toArray()
         return rows.map(({ _id, state, last_success_at, snapshot_at, circuit, suspicion }) => ({
@@ -88,24 +112,23 @@ export function createHistory(database: Database): History {
 
     openRun: (source, lease, kind = 'fetch', id) => {
       const run = newRun(source, lease, kind, id)
-      return fenced(run, async () => {
+      return fenced(run, async (inTime) => {
         const { token } = lease
         await claimSource(source, lease)
-        await abandonRuns(run)
+        await abandonRuns(run, inTime)
         const kept = (await sources.findOne({ _id: source }, READ))?.snapshots ?? []
         await bodies.deleteMany({ source, run_id: { $nin: kept.map(({ run_id }) => run_id) }, token: { $lte: token } })
-        const begun = { source, kind, started_at: run.started_at, token, counts: NO_COUNTS }
-        const notEnded = { finished_at: null, outcome: null, reason: null, detail: null }
-        const mine = { _id: run.id, token: { $lte: token } }
-        await runs.replaceOne(mine, { ...begun, ...notEnded }, { upsert: true }).catch(lostIfTaken(lease))
+        const opened = { started_at: run.started_at, finished_at: null, outcome: null, reason: null, detail: null }
+        const document = { _id: run.id, source, kind, ...opened, counts: NO_COUNTS, token }
+        await writeFenced(run, runs, [{ replace: document }], inTime)
         return run
       })
     },
 
     closeRun: (run, end) =>
-      fenced(run, async () => {
+      fenced(run, async (inTime) => {
         const finished_at = run.lease.now().toISOString()
-        const { kind, source, lease } = run
+        const { kind } = run
         const { state, circuit, suspicion, outcome, reason, detail, counts } = end
         const succeeded = outcome === 'complete' || outcome === 'unchanged'
         const known = {
@@ -115,23 +138,11 @@ export function createHistory(database: Database): History {
           ...(kind === 'fetch' && end.readWhole && { snapshot_at: run.started_at }),
           ...(kind === 'fetch' && succeeded && { last_success_at: finished_at })
         }
-        const { matchedCount } = await sources.updateOne(
-          { _id: source, token: lease.token },
-          {
-            $set: { token: lease.token, ...known },
-            $inc: { [totalKey({ kind, outcome, reason })]: 1, ...changesOf(counts) }
-          }
-        )
-        if (matchedCount === 0) throw new LeaseLost(lease.name)
+        const closed = await finish(run, { finished_at, outcome, reason, detail, counts }, known, inTime)
         // It may have failed between writing events and counting them.
         if (!succeeded) await count({ revision: 1 })
-        const closed = await runs.findOneAndUpdate(
-          { _id: run.id },
-          { $set: { finished_at, outcome, reason, detail, counts } },
-          { returnDocument: 'after' }
-        )
         await finishCommand(database, run.id, { outcome, detail })
-        return toRun(closed!)
+        return toRun(closed)
       }),
 
     prune: (keep) =>

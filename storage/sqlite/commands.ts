@@ -6,7 +6,10 @@ import { type Database, NOW_MS, type Row } from './database.ts'
 import { circuits } from './history.ts'
 import { leaseStates } from './leases.ts'
 
-type Commands = Pick<Storage, 'agenda' | 'addCommand' | 'command' | 'commands' | 'beginCommand' | 'finishCommand'>
+type Commands = Pick<
+  Storage,
+  'agenda' | 'addCommand' | 'paused' | 'command' | 'commands' | 'beginCommand' | 'finishCommand'
+>
 
 /** In milliseconds: a `run` that is asked for so soon after another is that one. */
 const SAME_RUN = 1000
@@ -15,20 +18,25 @@ const WITHOUT_RESULT = 'no, id, source, kind, asked_at, finished_at, outcome, de
 
 export function createCommands(database: Database): Commands {
   const { get, all, run, attempt, transaction } = database
+  const paused = () =>
+    all(
+      `select source from commands c where kind = 'pause' and not exists (select 1 from commands later
+             where later.source = c.source and later.kind in ('pause', 'resume') and later.no > c.no)`
+    ).map((row) => row.source as string)
+
   return {
     agenda: () =>
       attempt(() => ({
         now: get(`select ${NOW_MS} as now`)!.now as number,
         leases: leaseStates(database),
         circuits: circuits(database),
-        paused: all(
-          `select source from commands c where kind = 'pause' and not exists (select 1 from commands later
-             where later.source = c.source and later.kind in ('pause', 'resume') and later.no > c.no)`
-        ).map((row) => row.source as string),
+        paused: paused(),
         commands: all('select * from commands where finished_at is null order by no limit ?', MOST_WAITING).map(
           toCommand
         )
       })),
+
+    paused: () => attempt(paused),
 
     addCommand: (source, kind) =>
       transaction(() => {

@@ -4,6 +4,7 @@ import { createGzip, gzipSync } from 'node:zlib'
 import { FormatRegistry } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { buildApp } from '../../app.ts'
 import { EventSchema } from '../../storage/kit/event.ts'
 import { createApp, feed, type TestApp } from '../helper.ts'
 import { event, list, three } from '../make-feed.ts'
@@ -379,15 +380,11 @@ describe('a source', () => {
     const running = service.app.jobs.run('source:demo')
     while (provider.requests.length === 0) await sleep(5)
     await sleep(100)
-    const { storage } = service.app
-    let recorded: unknown
-    const original = storage.close
-    storage.close = async () => {
-      recorded = (await storage.runs('demo', { limit: 1 })).items[0]
-      await original()
-    }
     await service.app.close()
     expect(await running).toBe(true)
+    const next = await buildApp({ config: service.app.config, tick: false })
+    const recorded = (await next.storage.runs('demo', { limit: 1 })).items[0]
+    await next.close()
     expect(recorded).toMatchObject({ outcome: 'aborted', reason: 'aborted', counts: { seen: 2, created: 2 } })
   })
 

@@ -346,6 +346,24 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     await other.close()
   })
 
+  it('counts a run once, as it ended, when the server fails between counting and recording it', async () => {
+    const other = await createStore('mongodb')
+    const { storage } = other
+    const run = await startRun(storage)
+    await closeConnections(other, 'findAndModify', 'alwaysOn')
+    await expect(endRun(storage, run)).rejects.toThrow(StorageUnavailable)
+    await closeConnections(other, 'findAndModify', 'off')
+    expect((await storage.runs('demo', { limit: 10 })).items).toMatchObject([{ outcome: null }])
+    await storage.releaseLease(run.lease)
+    await endRun(storage, await startRun(storage))
+    expect((await storage.runs('demo', { limit: 10 })).items).toMatchObject([
+      { outcome: 'complete' },
+      { id: run.id, outcome: 'complete', finished_at: expect.any(String) }
+    ])
+    expect(await storage.runTotals()).toMatchObject([{ outcome: 'complete', runs: 2 }])
+    await other.close()
+  })
+
   it('survives a connection that is reset once, and says that it is unavailable when more are', async () => {
     await closeConnections(store, 'find', { times: 1 })
     expect(await store.storage.get(makeEvent(1).id)).not.toBeNull()

@@ -5,6 +5,7 @@ import { describe, expect, inject, it } from 'vitest'
 import type { OpenRun, Storage } from '../../storage/kit/contract.ts'
 import { LeaseLost } from '../../storage/kit/errors.ts'
 import { rejectId } from '../../storage/kit/rejects.ts'
+import { NO_COUNTS } from '../../storage/kit/run.ts'
 import { createStorage as createMongodb } from '../../storage/mongodb/storage.ts'
 import { createStorage as createSqlite } from '../../storage/sqlite/storage.ts'
 import { createStore, delistMissing, endRun, makeEvent, startRun, type TestStore, whyNot } from './fixtures.ts'
@@ -30,6 +31,20 @@ const CALLS: [string, (storage: Storage, run: OpenRun) => Promise<unknown>][] = 
   ['deleteRejects', (storage, run) => storage.deleteRejects(run, [rejectId(run.source, reject)])],
   ['writeBody', (storage, run) => storage.writeBody(run, 0, Buffer.from('stale'))],
   ['keepSnapshot', (storage, run) => storage.keepSnapshot(run, { ...snapshot, digest: 'stale' }, keep)],
+  [
+    'closeRun',
+    (storage, run) =>
+      storage.closeRun(run, {
+        outcome: 'complete',
+        reason: null,
+        detail: 'stale',
+        counts: NO_COUNTS,
+        state: { etag: 'stale' },
+        circuit: { failures: 9, retry_at: null },
+        readWhole: true
+      })
+  ],
+  ['openRun', (storage, run) => storage.openRun(run.source, run.lease)],
   ['keepSnapshot of none', (storage, run) => storage.keepSnapshot(run, null, { count: 0, bytes: 0 })]
 ]
 
