@@ -1,13 +1,13 @@
 import cluster from 'node:cluster'
 import { once } from 'node:events'
 import { constants, setPriority } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { keepFixed } from './plugins/config/keep-fixed.ts'
 import { type Config, ConfigError } from './plugins/config/load.ts'
 import { readConfig } from './plugins/config.ts'
+import { closeConnections } from './plugins/kit/close-connections.ts'
 import * as thread from './plugins/kit/supervise-thread.ts'
 import * as workers from './plugins/kit/supervise-workers.ts'
 import { takeTurns } from './plugins/kit/take-turns.ts'
@@ -18,11 +18,12 @@ import type { MetricsOptions } from './plugins/metrics.ts'
 
 /**
  * After it is told to stop: how long it goes on accepting, so that what clients have sent by then is answered, not reset;
- * how long requests have to end; and when the process is gone whatever anybody does.
+ * how long connections without a request are kept after that; how long requests have to end; and when the process is gone
+ * whatever anybody does.
  */
-const STOP = { acceptMs: 300, requestsMs: 5000, processMs: 9000 }
+const STOP = { acceptMs: 300, idleMs: 1000, requestsMs: 5000, processMs: 9000 }
 /** The same of a worker that another one has taken over from: there is no hurry. */
-const DRAIN = { acceptMs: 1000, requestsMs: 20_000, processMs: 25_000 }
+const DRAIN = { acceptMs: 1000, idleMs: 1000, requestsMs: 20_000, processMs: 25_000 }
 
 /** What the whole process does, or one thread of it. */
 async function main(): Promise<void> {
@@ -205,18 +206,17 @@ function stopOnce(): void {
 
 async function stopGracefully(
   app: FastifyInstance,
-  { acceptMs, requestsMs, processMs }: typeof STOP,
+  times: typeof STOP,
   ingest?: thread.SupervisedThread
 ): Promise<void> {
   app.log.info('stopping')
-  // Who sends another request on a connection that is about to close would not know whether it was heard.
-  app.server.prependListener('request', (_request, response) => {
-    response.shouldKeepAlive = false
-  })
   // A connection with half a request on it would hold the server open for ever.
-  setTimeout(() => app.server.closeAllConnections(), requestsMs).unref()
-  leaveAfter(processMs, app.log)
-  await Promise.all([ingest?.stop(), sleep(acceptMs).then(() => app.close())])
+  setTimeout(() => app.server.closeAllConnections(), times.requestsMs).unref()
+  leaveAfter(times.processMs, app.log)
+  // Who only ingests has none to wait for.
+  const isApi = app.config.server.roles.has('api')
+  await Promise.all([ingest?.stop(), isApi && closeConnections(app.server, times)])
+  await app.close()
   app.log.info('stopped')
 }
 

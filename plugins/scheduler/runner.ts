@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Occasion, Storage } from '../../storage/kit/contract.ts'
-import { isStorageFailure } from '../../storage/kit/errors.ts'
+import { isStorageFailure, LeaseLost } from '../../storage/kit/errors.ts'
 import type { JobDefinition } from '../jobs/kit/contract.ts'
 import { backoff } from '../kit/backoff.ts'
 import { runJob } from './run-job.ts'
@@ -63,6 +63,13 @@ export function createRunner(storage: Storage, log: FastifyBaseLogger): Runner {
         () => failed.delete(name),
         (error) => {
           if (stop.signal.aborted) return
+          if (error instanceof LeaseLost) {
+            log.warn(
+              { job: name },
+              'the job was not recorded: it stood still for too long, and another process took it over'
+            )
+            return
+          }
           // A storage that does not answer is told of where it is watched.
           if (!isStorageFailure(error)) log.error({ err: error, job: name }, 'the job failed')
           const at = performance.now()

@@ -61,10 +61,23 @@ export function preload(name: 'short-lease' | 'wrong-clock'): string {
   return `--import=${fileURLToPath(new URL(`preload/${name}.ts`, import.meta.url))}`
 }
 
-/** The newest run, once that is another than before and has ended. */
-export function nextEnd(fleet: Fleet, before: Run | undefined, ms = 60_000): Promise<Run> {
+/** The first run after that one, once it has ended. */
+export function nextEnd(fleet: Fleet, before: Run | undefined): Promise<Run> {
   return until(async () => {
-    const [run] = (await fleet.storage.runs('demo', { limit: 1 })).items
-    return run !== undefined && run.id !== before?.id && run.outcome !== null && run
-  }, ms)
+    const runs = await fleet.runs()
+    const next = runs[runs.findIndex(({ id }) => id === before?.id) + 1]
+    return next !== undefined && next.outcome !== null && next
+  }, 60_000)
+}
+
+/** Resolves when the process says that it listens, which is when it also looks for what is due. */
+export const listening = (service: Service) => until(() => service.output().includes('Server listening'), 60_000)
+
+/** Keys of a source that is fetched when somebody asks for it. */
+export const NEVER = { cron: '0 0 29 2 *', run_at_start: false }
+
+/** The process that has the lease of `demo`; null while none has. */
+export async function holderOf(fleet: Fleet): Promise<number | null> {
+  const lease = (await fleet.storage.agenda()).leases.find(({ name }) => name === 'source:demo')
+  return lease?.holder ? Number(lease.holder.split('/')[1]) : null
 }

@@ -1,5 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
+import { until } from '../../service.ts'
 
 /** A store as it is underneath, past all that the service does to guard it. */
 export interface RawStore {
@@ -11,9 +13,29 @@ export interface RawStore {
   torn(): Promise<number>
   /** Whether some process is in the middle of a write, which keeps all others from writing. */
   isLocked(): boolean
+  /** Notes from now on, in their order, under which token of the lease of `demo` each write was made. */
+  watchWriters(): Promise<() => Promise<Writers>>
   /** All that there is, by table or collection. */
   dump(): Promise<Record<string, unknown[]>>
   close(): Promise<void>
+}
+
+export interface Writers {
+  writes: number
+  /** How many different ones made them. */
+  tokens: number
+  /** How many came after one with a newer token. */
+  backwards: number
+}
+
+function summarize(tokens: number[]): Writers {
+  let newest = 0
+  let backwards = 0
+  for (const token of tokens) {
+    if (token < newest) backwards++
+    else newest = token
+  }
+  return { writes: tokens.length, tokens: new Set(tokens).size, backwards }
 }
 
 /** @param options as they stand in the driver's section */
@@ -41,6 +63,27 @@ function openSqlite(path: string): RawStore {
         db.exec('pragma busy_timeout = 5000')
       }
     },
+    async watchWriters() {
+      const note = (on: string, token: string, when = 'true') =>
+        `create trigger "writers of ${on}" after ${on} when ${when} begin
+           insert into writers (token) values (${token});
+           insert into writers (token) select 0 from leases where name = 'source:demo' and token > ${token};
+         end;`
+      db.exec(`create table writers (no integer primary key, token integer not null);
+        ${note('insert on events', 'new.as_of')}
+        ${note('update of as_of on events', 'new.as_of')}
+        ${note('insert on rejects', 'new.token')}
+        ${note('update on rejects', 'new.token')}
+        ${note('insert on runs', 'new.token')}
+        ${note('update of outcome on runs', 'new.token', "new.reason is not 'abandoned'")}`)
+      return async () =>
+        summarize(
+          db
+            .prepare('select token from writers order by no')
+            .all()
+            .map((row) => Number(row.token))
+        )
+    },
     async dump() {
       const tables = db.prepare("select name from sqlite_master where type = 'table' order by name").all()
       return Object.fromEntries(tables.map(({ name }) => [name, db.prepare(`select * from ${name}`).all()]))
@@ -59,6 +102,29 @@ function openMongodb(uri: string, database: string): RawStore {
     delistedSince: (time) => db.collection('events').countDocuments({ delisted_at: { $gte: time } }),
     torn: async () => 0,
     isLocked: () => false,
+    async watchWriters() {
+      const tokens: number[] = []
+      const stream = db.watch([{ $match: { 'ns.coll': { $in: ['events', 'rejects', 'runs', 'sources'] } } }])
+      stream.on('change', (change) => {
+        const written = 'fullDocument' in change ? change.fullDocument : undefined
+        const updated = 'updateDescription' in change ? change.updateDescription.updatedFields : undefined
+        const token = written?.token ?? updated?.token
+        if (token !== undefined) tokens.push(token)
+      })
+      // It begins with what comes after it has been asked for once.
+      await until(async () => {
+        await db
+          .collection('rejects')
+          .replaceOne({ _id: 'none' as never }, { token: 0, at: Date.now() }, { upsert: true })
+        return tokens.length > 0
+      })
+      await db.collection('rejects').deleteOne({ _id: 'none' as never })
+      return async () => {
+        await sleep(1000)
+        await stream.close()
+        return summarize(tokens)
+      }
+    },
     async dump() {
       const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name).sort()
       const read = (name: string) => db.collection(name).find().sort({ _id: 1 }).toArray()
