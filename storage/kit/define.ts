@@ -40,7 +40,7 @@ export function defineStorage<Options extends TObject>(driver: StorageDriver<Opt
   const plugin: FastifyPluginAsync<StoragePluginOptions> = async (app, { options, isReader = false, around }) => {
     const storage = await driver.open(options as Static<Options>, { app, log: app.log, isReader })
     app.decorate('storage', around?.(storage) ?? storage)
-    app.addHook('onClose', () => storage.close())
+    app.addHook('onClose', () => app.storage.close())
   }
   return Object.assign(fp(plugin, { name: 'storage-driver' }), { options: driver.options })
 }
