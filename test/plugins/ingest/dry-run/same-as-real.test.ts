@@ -26,9 +26,9 @@ interface Size {
   versions: number
   bases: number
 }
-const SMALL: Size = { sequences: isFull ? 20 : 2, versions: 8, bases: 30 }
+const SMALL: Size = { sequences: isFull ? 20 : 3, versions: 8, bases: 30 }
 /** More than one batch. */
-const LARGE: Size = { sequences: isFull ? 100 : 4, versions: 10, bases: 500 }
+const LARGE: Size = { sequences: isFull ? 100 : 3, versions: 8, bases: 1000 }
 
 const START = { created: 0, updated: 0, restored: 0, delisted: 0, withheld: 0, rejected: 0, duplicates: 0 }
 
