@@ -10,7 +10,7 @@ import { makeVersion } from './kit/versions.ts'
 import { isFull, recordHazard } from './record.ts'
 
 const LANES = isFull ? 4 : 1
-const POINTS = isFull ? 100 : 5
+const POINTS = isFull ? 100 : 4
 /** More than it takes to try again what failed. */
 const SETTLE_MS = 700
 

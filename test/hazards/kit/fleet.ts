@@ -57,7 +57,7 @@ function writeKeys(keys: Keys): string {
 }
 
 /** For `NODE_OPTIONS` of a process: what is done in it before anything else. */
-export function preload(name: 'short-lease' | 'wrong-clock'): string {
+export function preload(name: 'short-lease' | 'wrong-clock' | 'note-accepted'): string {
   return `--import=${fileURLToPath(new URL(`preload/${name}.ts`, import.meta.url))}`
 }
 

@@ -3,8 +3,8 @@ import { text } from 'node:stream/consumers'
 
 export interface Readers {
   answered: number
-  /** What became of requests that were not answered, each once. */
-  failures: string[]
+  /** Requests that were not answered: what became of them, and the port that they came from. */
+  failures: { what: string; port: number | undefined }[]
   /** Milliseconds that each answer took. */
   latencies: number[]
   /** All have been refused, or have been told to stop. */
@@ -30,12 +30,12 @@ export function startReaders(url: string, clients: number): Readers {
   async function readOn(agent: Agent): Promise<void> {
     while (!isStopped) {
       const started = performance.now()
-      const outcome = await ask(url, agent)
-      if (outcome === 'refused') break
-      if (outcome === 'answered') {
+      const { what, port } = await ask(url, agent)
+      if (what === 'refused') break
+      if (what === 'answered') {
         readers.answered++
         readers.latencies.push(performance.now() - started)
-      } else readers.failures.push(outcome)
+      } else readers.failures.push({ what, port })
     }
     agent.destroy()
   }
@@ -44,22 +44,28 @@ export function startReaders(url: string, clients: number): Readers {
   return readers
 }
 
-async function ask(url: string, agent: Agent): Promise<string> {
+async function ask(url: string, agent: Agent): Promise<Readers['failures'][number]> {
   let isKept = false
+  let port: number | undefined
   try {
     const answer = await new Promise<{ status: number; body: string }>((resolve, reject) => {
       const request = get(url, { agent }, (response) => {
         text(response).then((body) => resolve({ status: response.statusCode!, body }), reject)
       })
       request.on('error', reject)
-      request.on('socket', () => {
+      request.on('socket', (socket) => {
         isKept = request.reusedSocket
+        port = socket.localPort
+        if (isKept) return
+        socket.once('connect', () => {
+          port = socket.localPort
+        })
       })
     })
     JSON.parse(answer.body)
-    return answer.status === 200 ? 'answered' : `status ${answer.status}`
+    return { what: answer.status === 200 ? 'answered' : `status ${answer.status}`, port }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error)
-    return code === 'ECONNREFUSED' ? 'refused' : `${code} on a ${isKept ? 'kept' : 'new'} connection`
+    return { what: code === 'ECONNREFUSED' ? 'refused' : `${code} on a ${isKept ? 'kept' : 'new'} connection`, port }
   }
 }
