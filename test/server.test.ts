@@ -1,11 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { beforeEach, describe, expect, inject, it } from 'vitest'
+import { beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { type Provider, startProvider } from './provider.ts'
-import { createGate, events, ingested, live, SAMPLE, source, status, until, useServices } from './service.ts'
+import { createGate, events, ingested, live, ready, SAMPLE, source, status, until, useServices } from './service.ts'
 import { whyNot } from './storage/fixtures.ts'
 
+// Of starts of several processes each.
+vi.setConfig({ testTimeout: 60_000 })
 const { run, path } = useServices()
 
 describe('the process', () => {
@@ -14,7 +16,7 @@ describe('the process', () => {
       const service = await run(source(`file:${SAMPLE}`))
       await live(service)
       await ingested(service, 3)
-      expect(await status(`${service.url}/readyz`)).toBe(200)
+      await ready(service)
       service.process.kill(signal)
       expect(await service.exit).toBe(0)
       expect(service.output()).toContain('"msg":"stopped"')
@@ -67,13 +69,17 @@ describe('the process', () => {
     provider.serve(await readFile(SAMPLE))
     const second = await run(config)
     await live(second)
-    const runsOf = async () =>
-      (await (await fetch(`${second.url}/v1/api/sources/demo/runs`)).json()) as { data: { outcome: string | null }[] }
-    await until(async () => (await runsOf()).data[0]!.outcome !== null && (await events(second)).length === 3, 30_000)
-    const runs = await runsOf()
-    expect(runs.data).toMatchObject([{ outcome: 'complete' }, { outcome: 'aborted', reason: 'abandoned' }])
+    await until(async () => (await events(second)).length === 3, 30_000)
+    // Its events are there a moment before its end is recorded.
+    const runs = await until(async () => {
+      const { data } = (await (await fetch(`${second.url}/v1/api/sources/demo/runs`)).json()) as {
+        data: { outcome: string | null }[]
+      }
+      return data[0]!.outcome !== null && data
+    })
+    expect(runs).toMatchObject([{ outcome: 'complete' }, { outcome: 'aborted', reason: 'abandoned' }])
     await provider.close()
-  }, 60_000)
+  })
 
   it('runs its roles in two processes on one SQLite file', async () => {
     const api = await run(source(`file:${SAMPLE}`), { EVENTS_SERVER_ROLES: 'api' })
@@ -154,5 +160,5 @@ describe.skipIf(whyNot('mongodb') !== undefined)('with MongoDB', () => {
     service.process.kill('SIGTERM')
     expect(await service.exit).toBe(0)
     await gate.close()
-  }, 60_000)
+  })
 })
