@@ -10,7 +10,7 @@ import { createSlowFeed } from './kit/slow-feed.ts'
 import { compareWith, makeVersion, sizeFor } from './kit/versions.ts'
 import { isFull, recordHazard } from './record.ts'
 
-const POINTS = isFull ? 50 : 3
+const POINTS = isFull ? 50 : 2
 const CLIENTS = 6
 
 describe.concurrent('SIGTERM while it ingests and answers', () => {

@@ -7,7 +7,9 @@ import { until } from '../../service.ts'
 export interface RawStore {
   /** As time would have them expire. */
   expireLeases(): Promise<void>
-  /** How many events were delisted at that time or later. */
+  /** How many events are delisted, asked as fast as can be. */
+  delisted(): Promise<number>
+  /** How many were delisted at that time or later. */
   delistedSince(time: string): Promise<number>
   /** How many events are filed otherwise than they say of themselves. */
   torn(): Promise<number>
@@ -50,6 +52,7 @@ function openSqlite(path: string): RawStore {
   const count = (sql: string, ...values: string[]) => db.prepare(`select count(*) as n from ${sql}`).get(...values)!.n
   return {
     expireLeases: async () => db.exec('update leases set expires = 0'),
+    delisted: async () => Number(count('events where listed = 0 and source in (select no from sources)')),
     delistedSince: async (time) => Number(count("events where json ->> '$.delisted_at' >= ?", time)),
     torn: async () => Number(count("events where (listed = 1) <> (json ->> '$.status' = 'listed')")),
     isLocked() {
@@ -99,6 +102,7 @@ function openMongodb(uri: string, database: string): RawStore {
     async expireLeases() {
       await db.collection('leases').updateMany({}, { $set: { expires: new Date(0) } })
     },
+    delisted: () => db.collection('events').countDocuments({ source: 'demo', status: 'delisted' }),
     delistedSince: (time) => db.collection('events').countDocuments({ delisted_at: { $gte: time } }),
     torn: async () => 0,
     isLocked: () => false,
