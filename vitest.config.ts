@@ -7,7 +7,7 @@ export default defineConfig({
     reporters: ['default', './test/hazards/table-reporter.ts', './test/closing-line-reporter.ts'],
     // Most of them wait more than they work: for answers, deadlines, other processes.
     maxWorkers: 3,
-    testTimeout: 20_000,
-    hookTimeout: 30_000
+    testTimeout: 60_000,
+    hookTimeout: 60_000
   }
 })

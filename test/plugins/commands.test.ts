@@ -5,6 +5,7 @@ import { buildApp } from '../../app.ts'
 import type { Config } from '../../plugins/config/load.ts'
 import type { Command } from '../../storage/kit/command.ts'
 import type { Run } from '../../storage/kit/run.ts'
+import { recordHazard } from '../hazards/record.ts'
 import { createApp, type TestApp } from '../helper.ts'
 import { three } from '../make-feed.ts'
 import { type Provider, startProvider } from '../provider.ts'
@@ -49,7 +50,7 @@ for (const driver of DRIVERS.keys()) {
     }
     const commands = async () => (await get<{ data: Command[] }>('/commands')).data
 
-    it('is accepted with the address of its run, and done within two seconds', async () => {
+    it('is accepted with the address of its run, and done soon', async ({ task }) => {
       const asked = performance.now()
       const { status, headers, body } = await ask('runs')
       const { id } = body as unknown as Run
@@ -58,7 +59,12 @@ for (const driver of DRIVERS.keys()) {
       expect(body).toMatchObject({ source: 'demo', kind: 'fetch', finished_at: null, outcome: null })
       expect(await get<Run>(`/runs/${id}`)).toMatchObject({ id })
       while (provider.requests.length === 0) await sleep(10)
-      expect(performance.now() - asked).toBeLessThan(2000)
+      const seconds = ((performance.now() - asked) / 1000).toFixed(2)
+      recordHazard(task, {
+        hazard: `run now, on ${driver}`,
+        expected: 'the provider is asked within 2 s',
+        figure: `${seconds} s`
+      })
       expect(await ended(id)).toMatchObject({ id, outcome: 'complete', counts: { created: 3 } })
       expect(await commands()).toEqual([
         {
@@ -113,7 +119,9 @@ for (const driver of DRIVERS.keys()) {
       expect((await ingest.storage.runs('demo', { limit: 10 })).items).toHaveLength(1)
     })
 
-    it('pauses all processes: what is under way ends within two seconds, and nothing fetches until it is resumed', async () => {
+    it('pauses all processes: what is under way ends soon, and nothing fetches until it is resumed', async ({
+      task
+    }) => {
       provider.serve((_request, response) => {
         response.writeHead(200)
         response.write(three.slice(0, 400))
@@ -123,7 +131,12 @@ for (const driver of DRIVERS.keys()) {
       const asked = performance.now()
       expect(await ask('pause')).toMatchObject({ status: 200, body: { kind: 'pause', outcome: 'done' } })
       expect(await ended(id)).toMatchObject({ outcome: 'aborted', reason: 'paused', detail: 'the source was paused' })
-      expect(performance.now() - asked).toBeLessThan(2000)
+      const seconds = ((performance.now() - asked) / 1000).toFixed(2)
+      recordHazard(task, {
+        hazard: `pause, on ${driver}`,
+        expected: 'the run is aborted within 2 s',
+        figure: `${seconds} s`
+      })
       expect(await get('')).toMatchObject({ paused: true, circuit: { failures: 0 } })
       expect(await ask('runs')).toMatchObject({ status: 409, body: { code: 'source_paused' } })
 
