@@ -2,6 +2,7 @@ import schedule from '@fastify/schedule'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { AsyncTask, SimpleIntervalJob } from 'toad-scheduler'
+import type { Agenda, Occasion } from '../storage/kit/contract.ts'
 import { isStorageFailure } from '../storage/kit/errors.ts'
 import type { JobDefinition } from './jobs/kit/contract.ts'
 import { readFolder } from './kit/folder.ts'
@@ -64,23 +65,32 @@ export default fp<SchedulerOptions>(
       const agenda = await app.storage.agenda()
       startedAt ??= agenda.now
       runner.endPaused(agenda.paused)
+      const due = tick ? findAllDue(agenda, startedAt) : new Map<string, Occasion>()
       for (const command of agenda.commands) {
         const source = app.sources.list.find(({ name }) => name === command.source)
         // A source that is not configured here may be elsewhere.
         if (source === undefined) continue
+        const name = `source:${source.name}`
+        const occasion = due.get(name)
+        // A fetch that was left unfinished goes first: whatever takes the lease gives it back as if all was done.
+        if (command.kind !== 'run' && occasion !== undefined && 'abandoned' in occasion) continue
         const isPaused = agenda.paused.includes(source.name)
         runner.start({
-          name: `source:${source.name}`,
+          name,
           timeoutMs: source.timeout * 1000,
           ...(command.kind === 'run' && { source }),
           run: (context) => doCommand(command, { app, source, isPaused, context })
         })
       }
-      if (!tick) return
+      for (const [name, occasion] of due) runner.start(definitions.get(name)!, occasion)
+    }
+    function findAllDue(agenda: Agenda, startedAt: number): Map<string, Occasion> {
+      const due = new Map<string, Occasion>()
       for (const job of definitions.values()) {
         const occasion = runner.retryOf(job, agenda.now) ?? findDue(job, agenda, startedAt)
-        if (occasion !== null) runner.start(job, occasion)
+        if (occasion !== null) due.set(job.name, occasion)
       }
+      return due
     }
     const task = new AsyncTask('look', look, (error) => {
       // A storage that does not answer is told of where it is watched.

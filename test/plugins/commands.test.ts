@@ -131,11 +131,11 @@ for (const driver of DRIVERS.keys()) {
       const asked = performance.now()
       expect(await ask('pause')).toMatchObject({ status: 200, body: { kind: 'pause', outcome: 'done' } })
       expect(await ended(id)).toMatchObject({ outcome: 'aborted', reason: 'paused', detail: 'the source was paused' })
-      const seconds = ((performance.now() - asked) / 1000).toFixed(2)
+      const waited = ((performance.now() - asked) / 1000).toFixed(2)
       recordHazard(task, {
         hazard: `pause, on ${driver}`,
         expected: 'the run is aborted within 2 s',
-        figure: `${seconds} s`
+        figure: `${waited} s`
       })
       expect(await get('')).toMatchObject({ paused: true, circuit: { failures: 0 } })
       expect(await ask('runs')).toMatchObject({ status: 409, body: { code: 'source_paused' } })
@@ -162,6 +162,23 @@ for (const driver of DRIVERS.keys()) {
       service.app.config.sources[0]!.enabled = false
       expect(await ask('runs')).toMatchObject({ status: 409, body: { code: 'source_disabled' } })
       expect(await commands()).toEqual([])
+    })
+
+    it('waits for a fetch that was left unfinished, which is not forgotten for it', async () => {
+      const { storage } = service.app
+      await service.ingest('demo')
+      const lease = (await storage.takeLease('source:demo', 'a process that dies', 60_000))!
+      await storage.openRun('demo', lease)
+      await storage.addCommand('demo', 'redrive')
+      await service.app.close()
+      const ingest = await another('ingest', true)
+      await ingest.storage.releaseLease(lease, false)
+      const kinds = async () => {
+        const { items } = await ingest.storage.runs('demo', { limit: 10 })
+        return items.every(({ outcome }) => outcome !== null) && items.map(({ kind, reason }) => reason ?? kind)
+      }
+      while (JSON.stringify(await kinds()) !== JSON.stringify(['redrive', 'fetch', 'abandoned', 'fetch']))
+        await sleep(50)
     })
 
     it('is given up when five processes died of it', async () => {
