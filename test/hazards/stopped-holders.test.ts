@@ -9,7 +9,7 @@ import { createSlowFeed } from './kit/slow-feed.ts'
 import { makeVersion } from './kit/versions.ts'
 import { isFull, recordHazard } from './record.ts'
 
-const LANES = isFull ? 4 : 1
+const LANES = isFull ? 2 : 1
 const POINTS = isFull ? 100 : 4
 /** More than it takes to try again what failed. */
 const SETTLE_MS = 700
@@ -36,7 +36,7 @@ describe.concurrent('a holder that stands still past the end of its lease, and g
 /** @returns what was changed after the successor had ended, by whom went on */
 async function stopAndGo(driver: string, lane: number): Promise<string[]> {
   const random = createRandom(100 + lane)
-  const version = (n: number) => makeVersion(n, { events: 700, steady: 50 })
+  const version = (n: number) => makeVersion(n, { events: 700, steady: 100 })
   await using fleet = await startFleet(driver, { demo: NEVER })
   const feed = createSlowFeed(fleet.provider)
   const env = { NODE_OPTIONS: preload('short-lease') }

@@ -26,18 +26,23 @@ export interface Writers {
   writes: number
   /** How many different ones made them. */
   tokens: number
-  /** How many came after one with a newer token. */
-  backwards: number
+  /** Those that came after one with a newer token. */
+  backwards: string[]
 }
 
-function summarize(tokens: number[]): Writers {
+interface Write {
+  token: number
+  what: string
+}
+
+function summarize(all: Write[]): Writers {
   let newest = 0
-  let backwards = 0
-  for (const token of tokens) {
-    if (token < newest) backwards++
+  const backwards: string[] = []
+  for (const { token, what } of all) {
+    if (token < newest) backwards.push(`${what} under ${token} after ${newest}`)
     else newest = token
   }
-  return { writes: tokens.length, tokens: new Set(tokens).size, backwards }
+  return { writes: all.length, tokens: new Set(all.map(({ token }) => token)).size, backwards }
 }
 
 /** @param options as they stand in the driver's section */
@@ -69,10 +74,10 @@ function openSqlite(path: string): RawStore {
     async watchWriters() {
       const note = (on: string, token: string, when = 'true') =>
         `create trigger "writers of ${on}" after ${on} when ${when} begin
-           insert into writers (token) values (${token});
-           insert into writers (token) select 0 from leases where name = 'source:demo' and token > ${token};
+           insert into writers (token, what) values (${token}, '${on}');
+           insert into writers (token, what) select 0, '${on}' from leases where name = 'source:demo' and token > ${token};
          end;`
-      db.exec(`create table writers (no integer primary key, token integer not null);
+      db.exec(`create table writers (no integer primary key, token integer not null, what text not null);
         ${note('insert on events', 'new.as_of')}
         ${note('update of as_of on events', 'new.as_of')}
         ${note('insert on rejects', 'new.token')}
@@ -80,12 +85,7 @@ function openSqlite(path: string): RawStore {
         ${note('insert on runs', 'new.token')}
         ${note('update of outcome on runs', 'new.token', "new.reason is not 'abandoned'")}`)
       return async () =>
-        summarize(
-          db
-            .prepare('select token from writers order by no')
-            .all()
-            .map((row) => Number(row.token))
-        )
+        summarize(db.prepare('select token, what from writers order by no').all() as unknown as Write[])
     },
     async dump() {
       const tables = db.prepare("select name from sqlite_master where type = 'table' order by name").all()
@@ -107,26 +107,27 @@ function openMongodb(uri: string, database: string): RawStore {
     torn: async () => 0,
     isLocked: () => false,
     async watchWriters() {
-      const tokens: number[] = []
+      const writes: Write[] = []
       const stream = db.watch([{ $match: { 'ns.coll': { $in: ['events', 'rejects', 'runs', 'sources'] } } }])
       stream.on('change', (change) => {
         const written = 'fullDocument' in change ? change.fullDocument : undefined
         const updated = 'updateDescription' in change ? change.updateDescription.updatedFields : undefined
         const token = written?.token ?? updated?.token
-        if (token !== undefined) tokens.push(token)
+        if (token === undefined || !('ns' in change) || !('coll' in change.ns)) return
+        writes.push({ token, what: `${change.operationType} of ${change.ns.coll}` })
       })
       // It begins with what comes after it has been asked for once.
       await until(async () => {
         await db
           .collection('rejects')
           .replaceOne({ _id: 'none' as never }, { token: 0, at: Date.now() }, { upsert: true })
-        return tokens.length > 0
+        return writes.length > 0
       })
       await db.collection('rejects').deleteOne({ _id: 'none' as never })
       return async () => {
         await sleep(1000)
         await stream.close()
-        return summarize(tokens)
+        return summarize(writes)
       }
     },
     async dump() {
