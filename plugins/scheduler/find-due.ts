@@ -20,9 +20,11 @@ export function findDue(
   const isLeft = lease !== undefined && lease.holder !== null
   if (isLeft && lease.expires > now) return null
   if (source !== undefined && paused.includes(source.name)) return null
-  if (isLeft && lease.vanished < MOST_VANISHED) return { abandoned: true }
-
   const attended = lease?.attended_at ?? null
+  // One that was taken for a command says nothing of the job; the command waits still.
+  const isOwn = attended !== null && attended === lease?.taken_at
+  if (isLeft && isOwn && lease.vanished < MOST_VANISHED) return { abandoned: true }
+
   if (source !== undefined) {
     const retryAt = Date.parse(circuits.find((one) => one.source === source.name)?.circuit.retry_at ?? '')
     // Further away than any can be, it was set while a clock was wrong.

@@ -58,9 +58,12 @@ describe('what is due', () => {
   })
 
   it('is nothing while somebody is at it, and what was left is due at once', () => {
-    const held = lease({ holder: 'a', expires: START + HOUR + 5 })
+    const held = lease({ holder: 'a', attended_at: START, expires: START + HOUR + 5 })
     expect(findDue(job(), agenda(START + HOUR, { leases: [held] }), START)).toBeNull()
     expect(findDue(job(), agenda(START + HOUR + 5, { leases: [held] }), START)).toEqual({ abandoned: true })
+    // What was left is a command, which is done by whoever finds it; of the job there is no more than its cron.
+    const command = { leases: [{ ...held, attended_at: START - HOUR }] }
+    expect(findDue(job(), agenda(START + HOUR + 5, command), START + HOUR)).toBeNull()
   })
 
   it('is left to the cron when the job has ended three processes in a row', () => {
@@ -72,7 +75,7 @@ describe('what is due', () => {
 
   it('is nothing while its source is paused, and what was missed once that is over', () => {
     const tick = at('2026-05-01T10:05:00Z')
-    const left = lease({ holder: 'a', expires: START })
+    const left = lease({ holder: 'a', attended_at: START, expires: START })
     expect(findDue(job({ atStart: true }), agenda(tick, { leases: [left], paused: ['demo'] }), START)).toBeNull()
     expect(findDue(job(), agenda(tick, { paused: ['other'] }), START)).toEqual({ since: tick })
   })

@@ -221,9 +221,9 @@ for (const driver of DRIVERS.keys()) {
     })
 
     it('is taken over from a holder that vanished, once, and not from one that has ended', async () => {
-      await storage.takeLease('job', 'a', 50)
+      await storage.takeLease('job', 'a', 1000)
       expect(await storage.takeLease('job', 'b', 60_000, { abandoned: true })).toBeNull()
-      await sleep(100)
+      await sleep(1100)
       const over = await storage.takeLease('job', 'b', 60_000, { abandoned: true })
       expect(over).not.toBeNull()
       expect(await state()).toMatchObject({ vanished: 1 })

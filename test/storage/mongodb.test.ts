@@ -263,11 +263,11 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     await storage.writeBody(first, 0, Buffer.from('kept'))
     await storage.keepSnapshot(first, { digest: 'd', charset: null, bytes: 4 }, keep)
     await endRun(storage, first)
-    const lease = (await storage.takeLease('source:demo', 'stopped', 100))!
+    const lease = (await storage.takeLease('source:demo', 'stopped', 1000))!
     const leases = client.db(other.options.database as string).collection<{ _id: string }>('leases')
     const asItWas = (await leases.findOne({ _id: 'source:demo' }))!
     const stale = await storage.openRun('demo', lease)
-    await sleep(150)
+    await sleep(1100)
     const successor = await startRun(storage)
     // The successor confirms both as they are, which writes neither.
     expect(await storage.write(successor, [makeEvent(1), makeEvent(2)])).toMatchObject({ unchanged: 2 })
