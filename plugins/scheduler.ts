@@ -87,7 +87,7 @@ export default fp<SchedulerOptions>(
     function findAllDue(agenda: Agenda, startedAt: number): Map<string, Occasion> {
       const due = new Map<string, Occasion>()
       for (const job of definitions.values()) {
-        const occasion = runner.retryOf(job, agenda.now) ?? findDue(job, agenda, startedAt)
+        const occasion = findDue(job, agenda, startedAt, runner.retryOf(job, agenda.now))
         if (occasion !== null) due.set(job.name, occasion)
       }
       return due

@@ -9,12 +9,14 @@ const MOST_VANISHED = 3
  * What a job is to be run for now, by the storage's clock: its cron, the start, a retry, or a run that somebody left
  * unfinished. Every process finds the same, and the lease is given to one of them.
  * @param startedAt when this process started, by the storage's clock
+ * @param retry what it is to be run for again, since it failed here
  * @returns null while there is nothing to do
  */
 export function findDue(
   { name, cron, timezone = 'UTC', atStart = false, source }: JobDefinition,
   { now, leases, circuits, paused }: Agenda,
-  startedAt: number
+  startedAt: number,
+  retry: Occasion | null = null
 ): Occasion | null {
   const lease = leases.find((one) => one.name === name)
   const isLeft = lease !== undefined && lease.holder !== null
@@ -24,6 +26,7 @@ export function findDue(
   // One that was taken for a command says nothing of the job; the command waits still.
   const isOwn = attended !== null && attended === lease?.taken_at
   if (isLeft && isOwn && lease.vanished < MOST_VANISHED) return { abandoned: true }
+  if (retry !== null) return retry
 
   if (source !== undefined) {
     const retryAt = Date.parse(circuits.find((one) => one.source === source.name)?.circuit.retry_at ?? '')

@@ -57,6 +57,14 @@ describe('what is due', () => {
     expect(findDue(job(), agenda(START + 1000, { leases: [long] }), START)).toBeNull()
   })
 
+  it('is again what failed here, but not while its source is paused or somebody is at it', () => {
+    const now = START + 1000
+    const retry = { since: START + 500 }
+    expect(findDue(job(), agenda(now), START, retry)).toEqual(retry)
+    expect(findDue(job(), agenda(now, { paused: ['demo'] }), START, retry)).toBeNull()
+    expect(findDue(job(), agenda(now, { leases: [lease({ holder: 'b' })] }), START, retry)).toBeNull()
+  })
+
   it('is nothing while somebody is at it, and what was left is due at once', () => {
     const held = lease({ holder: 'a', attended_at: START, expires: START + HOUR + 5 })
     expect(findDue(job(), agenda(START + HOUR, { leases: [held] }), START)).toBeNull()
