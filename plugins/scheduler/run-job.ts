@@ -27,6 +27,7 @@ export async function runJob(
   environment: JobEnvironment
 ): Promise<boolean> {
   const { storage, holder, log, stop, paused, occasion, leaseMs = LEASE_MS } = environment
+  const asked = performance.now()
   const lease = await storage.takeLease(job.name, holder, leaseMs, occasion)
   if (lease === null) {
     log.debug('the job runs elsewhere')
@@ -37,7 +38,7 @@ export async function runJob(
     timeout.abort(new DOMException(`not done after ${job.timeoutMs / 1000} s`, 'TimeoutError'))
   }, job.timeoutMs)
   const lost = new AbortController()
-  const letGo = keepLease(lease, { storage, leaseMs }, () => {
+  const letGo = keepLease(lease, { storage, leaseMs, asked }, () => {
     lost.abort(new DOMException('the lease was lost', 'LeaseLostError'))
   })
   try {
@@ -54,15 +55,16 @@ export async function runJob(
 }
 
 /**
- * Renews a lease until it is told to let go. What counts is when a renewal was asked for, not when it was answered: a
+ * Renews a lease until it is told to let go. What counts is when it was asked for, not when that was answered: a
  * storage that does not answer at all must not keep us working on a lease that has expired there.
  */
 function keepLease(
   lease: Lease,
-  { storage, leaseMs }: { storage: Storage; leaseMs: number },
+  { storage, leaseMs, asked }: { storage: Storage; leaseMs: number; asked: number },
   onLost: () => void
 ): () => void {
-  let deadline = setTimeout(onLost, (leaseMs * 2) / 3)
+  const loseAfter = (asked: number) => setTimeout(onLost, (leaseMs * 2) / 3 - (performance.now() - asked))
+  let deadline = loseAfter(asked)
   let isKept = true
   const renewal = setInterval(async () => {
     const asked = performance.now()
@@ -71,7 +73,7 @@ function keepLease(
     if (renewed === false) onLost()
     if (renewed !== true) return
     clearTimeout(deadline)
-    deadline = setTimeout(onLost, (leaseMs * 2) / 3 - (performance.now() - asked))
+    deadline = loseAfter(asked)
   }, leaseMs / 3)
   return () => {
     isKept = false

@@ -59,6 +59,26 @@ describe('a job', () => {
     expect(seen.reason).toMatchObject({ name: 'TimeoutError', message: 'not done after 0.05 s' })
   })
 
+  it('does not count the time that it waited for its lease as time that it has it', async () => {
+    const seen: { reason?: DOMException } = {}
+    const slow = {
+      ...store.storage,
+      takeLease: async (...args: Parameters<typeof store.storage.takeLease>) => {
+        const lease = await store.storage.takeLease(...args)
+        await sleep(700)
+        return lease
+      }
+    }
+    const asked = performance.now()
+    await runJob(job(untilAborted(seen)), {
+      ...{ storage: slow, holder: 'a', log, stop: new AbortController().signal },
+      leaseMs: 900
+    })
+    expect(seen.reason).toMatchObject({ name: 'LeaseLostError' })
+    // Not at the first renewal, another 300 ms later.
+    expect(performance.now() - asked).toBeLessThan(900)
+  })
+
   it('is told when the service stops', async () => {
     const seen: { reason?: DOMException } = {}
     const stop = new AbortController()
