@@ -64,7 +64,8 @@ export function createOutage(access: Access, log: FastifyBaseLogger, now = () =>
       else if (failed.size > 0 && (failed.has(operation) || now() - lastFailure > FORGET_MS)) end()
     },
     get isOut() {
-      return failed.size > 0
+      // Who only answers requests seldom writes: one write that failed must not be all that is known of it for ever.
+      return failed.size > 0 && now() - lastFailure <= FORGET_MS
     }
   }
 }

@@ -80,3 +80,11 @@ it('what only a person can mend is fatal', () => {
   fail('migrate', 0, new StorageUnusable('written by a newer version'))
   expect(lines).toMatchObject([{ level: 60, reason: 'written by a newer version' }])
 })
+
+it('what failed and is never tried again is not said to be out for ever', () => {
+  fail('addCommand')
+  now += 15 * MINUTE
+  expect(outage.isOut).toBe(true)
+  now += 1
+  expect(outage.isOut).toBe(false)
+})
