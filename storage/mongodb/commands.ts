@@ -65,15 +65,17 @@ export function createCommands(database: Database): Commands {
   return {
     agenda: () =>
       answer(async () => {
-        const [now, leases, known, isPaused, waiting] = await Promise.all([
+        const waiting = commands.find({ finished_at: null }, READ).sort({ no: 1 }).limit(MOST_WAITING).toArray()
+        const [now, leases, known, isWaiting, isPaused] = await Promise.all([
           meta.aggregate<{ now: Date }>([{ $match: { _id: 'counters' } }, { $project: { now: '$$NOW' } }]).next(),
           leaseStates(database),
           circuits(database),
-          paused(),
-          commands.find({ finished_at: null }, READ).sort({ no: 1 }).limit(MOST_WAITING).toArray()
+          waiting,
+          // After them, so that a `run` that was asked for just after a `resume` does not find its source paused.
+          waiting.then(paused)
         ])
         if (now === null) throw new StorageUnavailable('MongoDB: the database is not migrated yet')
-        return { now: now.now.getTime(), leases, circuits: known, paused: isPaused, commands: waiting.map(toCommand) }
+        return { now: now.now.getTime(), leases, circuits: known, paused: isPaused, commands: isWaiting.map(toCommand) }
       }),
 
     paused: () => answer(paused),

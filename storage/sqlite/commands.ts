@@ -30,10 +30,11 @@ export function createCommands(database: Database): Commands {
         now: get(`select ${NOW_MS} as now`)!.now as number,
         leases: leaseStates(database),
         circuits: circuits(database),
-        paused: paused(),
+        // Before it is read what is paused: a `run` that was asked for just after a `resume` must not find its source paused.
         commands: all('select * from commands where finished_at is null order by no limit ?', MOST_WAITING).map(
           toCommand
-        )
+        ),
+        paused: paused()
       })),
 
     paused: () => attempt(paused),
