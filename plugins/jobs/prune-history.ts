@@ -1,9 +1,9 @@
 import { defineJob } from './kit/define.ts'
 
 /** Of each source. */
-const KEEP = { runs: 1000, rejects: 1000 }
+const KEEP = { runs: 1000 }
 
-/** Deletes old runs and rejects; events are never deleted. */
+/** Deletes old runs and commands; events are never deleted. */
 export default defineJob((app) => ({
   name: 'prune-history',
   cron: '17 3 * * *',
