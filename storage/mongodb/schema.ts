@@ -60,7 +60,8 @@ export function createMigration(database: Database, leases: Leases): Pick<Storag
       if (!(await leases.renewLease(lease, LEASE.ms))) {
         throw new StorageUnavailable('MongoDB: the migration took too long to keep its lease')
       }
-      await meta.updateOne({ _id: 'schema' }, { $set: { version: from + 1 } }, { upsert: true })
+      // Never back: who stood still here may have been overtaken.
+      await meta.updateOne({ _id: 'schema' }, { $max: { version: from + 1 } }, { upsert: true })
     }
   }
 

@@ -6,9 +6,12 @@ import { LeaseLost, StorageUnavailable, StorageUnusable } from '../../storage/ki
 import type { EventFilters } from '../../storage/kit/filters.ts'
 import { rejectId } from '../../storage/kit/rejects.ts'
 import { NO_COUNTS } from '../../storage/kit/run.ts'
+import { createDatabase } from '../../storage/mongodb/database.ts'
 import { INTERNAL } from '../../storage/mongodb/documents.ts'
 import { toCommands, until } from '../../storage/mongodb/fence.ts'
+import { createLeases } from '../../storage/mongodb/leases.ts'
 import { toFilter } from '../../storage/mongodb/query.ts'
+import { createMigration } from '../../storage/mongodb/schema.ts'
 import { createStore, delistMissing, endRun, ingest, makeEvent, startRun, type TestStore, whyNot } from './fixtures.ts'
 
 interface Stage {
@@ -141,6 +144,27 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     await meta.updateOne({ _id: 'schema' }, { $set: { version: 99 } })
     await expect(other.storage.migrate()).rejects.toThrow(StorageUnusable)
     await expect(other.storage.ping()).rejects.toThrow(StorageUnavailable)
+    await other.close()
+  })
+
+  it('is never brought back by who stood still while it was migrated by another', async () => {
+    const other = await createStore('mongodb')
+    const db = client.db(other.options.database as string)
+    await db.dropDatabase()
+    const database = createDatabase(client, db)
+    const overtaken = {
+      ...createLeases(database),
+      renewLease: async () => {
+        await db
+          .collection<{ _id: string }>('meta')
+          .updateOne({ _id: 'schema' }, { $set: { version: 3 } }, { upsert: true })
+        // It was renewed just before it stood still; the next time it is lost.
+        overtaken.renewLease = async () => false
+        return true
+      }
+    }
+    await expect(createMigration(database, overtaken).migrate()).rejects.toThrow(StorageUnavailable)
+    expect(await db.collection<{ _id: string }>('meta').findOne({ _id: 'schema' })).toMatchObject({ version: 3 })
     await other.close()
   })
 
