@@ -21,7 +21,7 @@ import type { MetricsOptions } from './plugins/metrics.ts'
  * how long connections without a request are kept after that; how long requests have to end; and when the process is gone
  * whatever anybody does.
  */
-const STOP = { acceptMs: 1000, idleMs: 1000, requestsMs: 5000, processMs: 9000 }
+const STOP = { acceptMs: 1000, idleMs: 2000, requestsMs: 7000, processMs: 9000 }
 /** The same of a worker that another one has taken over from: there is no hurry. */
 const DRAIN = { acceptMs: 1000, idleMs: 1000, requestsMs: 20_000, processMs: 25_000 }
 
