@@ -63,7 +63,7 @@ function keepLease(
   { storage, leaseMs, asked }: { storage: Storage; leaseMs: number; asked: number },
   onLost: () => void
 ): () => void {
-  const loseAfter = (asked: number) => setTimeout(onLost, (leaseMs * 2) / 3 - (performance.now() - asked))
+  const loseAfter = (asked: number) => setTimeout(onLost, Math.max(0, (leaseMs * 2) / 3 - (performance.now() - asked)))
   let deadline = loseAfter(asked)
   let isKept = true
   const renewal = setInterval(async () => {
