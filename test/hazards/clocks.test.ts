@@ -79,7 +79,7 @@ async function runBeside(driver: string, shift: number) {
   await fetch(`${wrong.url}/v1/api/sources/demo/resume`, { method: 'POST', headers })
   const right = await fleet.run({ NODE_OPTIONS: preload('short-lease') })
   await listening(right)
-  await until(async () => (await ended()) >= byWrong + TICKS, 120_000)
+  await until(async () => (await ended()) >= byWrong + TICKS, 400_000)
   const started = (await fleet.runs()).map(({ started_at }) => Math.floor(Date.parse(started_at!) / 2000))
   const double = started.length - new Set(started).size
 

@@ -72,7 +72,7 @@ describe.concurrent('kill -9 of who ingests', () => {
         check(total).toEqual({ lost: 0, duplicated: 0, halfDelisted: 0 })
         check(killed.ended).toBeLessThanOrEqual((POINTS * 2) / 5)
       },
-      600_000
+      1_800_000
     )
   }
 })

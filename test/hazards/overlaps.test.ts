@@ -83,7 +83,7 @@ describe.concurrent('three processes that come and go, and one source every seco
         check(good.length - seconds.size).toBe(0)
         check(differences).toEqual({ lost: 0, duplicated: 0, halfDelisted: 0 })
       },
-      600_000
+      1_800_000
     )
   }
 })

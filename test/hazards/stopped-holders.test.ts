@@ -28,7 +28,7 @@ describe.concurrent('a holder that stands still past the end of its lease, and g
         })
         check(changed).toEqual([])
       },
-      600_000
+      1_800_000
     )
   }
 })

@@ -97,7 +97,7 @@ describe.concurrent('SIGTERM while it ingests and answers', () => {
         check(slowest).toBeLessThanOrEqual(10_000)
         check(total).toEqual({ lost: 0, duplicated: 0, halfDelisted: 0 })
       },
-      600_000
+      1_800_000
     )
   }
 })
