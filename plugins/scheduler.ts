@@ -8,7 +8,7 @@ import type { JobDefinition } from './jobs/kit/contract.ts'
 import { readFolder } from './kit/folder.ts'
 import { doCommand } from './scheduler/do-command.ts'
 import { findDue } from './scheduler/find-due.ts'
-import { createRunner } from './scheduler/runner.ts'
+import { createRunner, type Work } from './scheduler/runner.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -29,6 +29,9 @@ export interface SchedulerOptions {
   /** Whether to start jobs by themselves, at the start and on their crons; left out by tests, which call `jobs.run`. */
   tick: boolean
 }
+
+/** A fetch that is asked for is one as any other: if it is cut short, it is taken over at once. */
+const ANY_TIME: Occasion = { since: Number.MAX_SAFE_INTEGER }
 
 /** How often to look at what there is to do: as long as a command may wait, and a cron be late. */
 const LOOK_MS = 500
@@ -75,12 +78,13 @@ export default fp<SchedulerOptions>(
         // A fetch that was left unfinished goes first: whatever takes the lease gives it back as if all was done.
         if (command.kind !== 'run' && occasion !== undefined && 'abandoned' in occasion) continue
         const isPaused = agenda.paused.includes(source.name)
-        runner.start({
+        const work: Work = {
           name,
           timeoutMs: source.timeout * 1000,
           ...(command.kind === 'run' && { source }),
           run: (context) => doCommand(command, { app, source, isPaused, context })
-        })
+        }
+        runner.start(work, command.kind === 'run' ? ANY_TIME : undefined)
       }
       for (const [name, occasion] of due) runner.start(definitions.get(name)!, occasion)
     }

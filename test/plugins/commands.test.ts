@@ -174,14 +174,27 @@ for (const driver of DRIVERS.keys()) {
       await storage.openRun('demo', lease)
       await storage.addCommand('demo', 'redrive')
       await service.app.close()
+      await (await another('api')).storage.releaseLease(lease, false)
       const ingest = await another('ingest', true)
-      await ingest.storage.releaseLease(lease, false)
       const kinds = async () => {
         const { items } = await ingest.storage.runs('demo', { limit: 10 })
         return items.every(({ outcome }) => outcome !== null) && items.map(({ kind, reason }) => reason ?? kind)
       }
       while (JSON.stringify(await kinds()) !== JSON.stringify(['redrive', 'fetch', 'abandoned', 'fetch']))
         await sleep(50)
+    })
+
+    it('is fetched by another process at once where stopping the first one cut it short', async () => {
+      provider.serve((_request, response) => {
+        response.writeHead(200)
+        response.write(three.slice(0, 400))
+      })
+      await ask('runs')
+      while (provider.requests.length === 0) await sleep(10)
+      await service.app.close()
+      provider.serve(three)
+      const ingest = await another('ingest', true)
+      while ((await ingest.storage.runs('demo', { limit: 1 })).items[0]?.outcome !== 'complete') await sleep(20)
     })
 
     it('is given up when five processes died of it', async () => {
