@@ -1,5 +1,6 @@
 import type { Storage } from '../../../storage/kit/contract.ts'
 import { writeEvent, writeFeed } from '../../provider/feeds.ts'
+import { isFull } from '../record.ts'
 
 /** What a provider lists at one time. */
 export interface Version {
@@ -17,7 +18,8 @@ export interface Size {
 
 /** The server that the tests have for MongoDB looks at every document for each that is updated. */
 export function sizeFor(driver: string): Size {
-  return driver === 'mongodb' ? { events: 2000, steady: 100 } : { events: 20_000, steady: 10 }
+  const share = isFull ? 1 : 0.25
+  return driver === 'mongodb' ? { events: 2000 * share, steady: 100 } : { events: 20_000 * share, steady: 10 }
 }
 
 /**
