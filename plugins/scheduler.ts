@@ -74,17 +74,17 @@ export default fp<SchedulerOptions>(
         // A source that is not configured here may be elsewhere.
         if (source === undefined) continue
         const name = `source:${source.name}`
-        const occasion = due.get(name)
-        // A fetch that was left unfinished goes first: whatever takes the lease gives it back as if all was done.
-        if (command.kind !== 'run' && occasion !== undefined && 'abandoned' in occasion) continue
         const isPaused = agenda.paused.includes(source.name)
+        const isFetch = command.kind === 'run'
         const work: Work = {
           name,
           timeoutMs: source.timeout * 1000,
-          ...(command.kind === 'run' && { source }),
+          ...(isFetch && { source }),
           run: (context) => doCommand(command, { app, source, isPaused, context })
         }
-        runner.start(work, command.kind === 'run' ? ANY_TIME : undefined)
+        runner.start(work, isFetch ? ANY_TIME : undefined)
+        // What was left unfinished is this very fetch, or is done with it.
+        if (isFetch && 'abandoned' in (due.get(name) ?? {})) due.delete(name)
       }
       for (const [name, occasion] of due) runner.start(definitions.get(name)!, occasion)
     }

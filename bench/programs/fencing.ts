@@ -46,7 +46,7 @@ if (config.server.storage === 'sqlite') {
   const fenced = openMongodb(app.mongo.client, app.mongo.db!)
   const free: Mongodb = {
     ...fenced,
-    fenced: (_run, work) => fenced.attempt(() => work({ $expr: {} })),
+    fenced: (_run, work) => fenced.attempt(() => work({ inTime: { $expr: {} }, bound: { maxTimeMS: 60_000 } })),
     writeFenced: async (_run, collection, writes) => {
       // biome-ignore lint/suspicious/noExplicitAny: of whatever collection it is
       await collection.bulkWrite(writes.map(withoutFence) as AnyBulkWriteOperation<any>[])

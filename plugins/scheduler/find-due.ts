@@ -1,5 +1,6 @@
 import { Cron } from 'croner'
 import type { Agenda, Occasion } from '../../storage/kit/contract.ts'
+import { MOST_AHEAD_MS } from '../../storage/kit/leases.ts'
 import type { JobDefinition } from '../jobs/kit/contract.ts'
 
 /** So many holders in a row may vanish before it is left to the cron: what a job reads may end the process that reads it. */
@@ -19,13 +20,12 @@ export function findDue(
   retry: Occasion | null = null
 ): Occasion | null {
   const lease = leases.find((one) => one.name === name)
-  const isLeft = lease !== undefined && lease.holder !== null
-  if (isLeft && lease.expires > now) return null
+  const isHeld = lease !== undefined && lease.holder !== null && lease.expires > now
+  if (isHeld && lease.expires <= now + MOST_AHEAD_MS) return null
   if (source !== undefined && paused.includes(source.name)) return null
-  const attended = lease?.attended_at ?? null
-  // One that was taken for a command says nothing of the job; the command waits still.
-  const isOwn = attended !== null && attended === lease?.taken_at
-  if (isLeft && isOwn && lease.vanished < MOST_VANISHED) return { abandoned: true }
+  if (lease?.unfinished && lease.vanished < MOST_VANISHED) return { abandoned: true }
+  // Further ahead it was set while the clock was wrong, too.
+  const attended = (lease?.attended_at ?? 0) > now + MOST_AHEAD_MS ? null : (lease?.attended_at ?? null)
   if (retry !== null) return retry
 
   if (source !== undefined) {

@@ -45,8 +45,7 @@ export interface Storage {
   renewLease(lease: Lease, ms: number): Promise<boolean>
   /**
    * Gives a lease back. Never throws for one that is lost already.
-   * @param isDone false: what it was taken for is left unfinished, and may be taken over at once (`abandoned`), which does
-   * not count as a holder that vanished
+   * @param isDone false: the occasion that it was taken for is left unfinished, for another one to take over at once
    */
   releaseLease(lease: Lease, isDone?: boolean): Promise<void>
 
@@ -186,6 +185,8 @@ export interface Lease {
   name: string
   holder: string
   token: number
+  /** Whether it was taken for an occasion. */
+  isForOccasion: boolean
   /** The time by the storage's clock, without asking it: whatever this machine's clock says. */
   now(): Date
 }
@@ -194,7 +195,7 @@ export interface Lease {
 export type Occasion =
   /** Something that was due then: nobody has taken the lease for an occasion since. */
   | { since: number }
-  /** Its holder vanished: it expired without having been given back. */
+  /** Somebody took it for an occasion, and has neither done that nor holds it any more. */
   | { abandoned: true }
 
 export interface Agenda {
@@ -219,6 +220,8 @@ export interface LeaseState {
   expires: number
   /** When it was last taken for an occasion. */
   attended_at: number | null
+  /** Whether an occasion that it was taken for was not done; also while somebody does it. */
+  unfinished: boolean
   /** How many of its last holders vanished, in a row. */
   vanished: number
 }

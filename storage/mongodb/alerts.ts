@@ -6,7 +6,7 @@ export function createAlerts({ alerts, answer, fenced }: Database): Pick<Storage
   return {
     alerts: () => answer(async () => (await alerts.findOne({ _id: 'alerts' }, READ))?.list ?? []),
     saveAlerts: (lease, list) =>
-      fenced({ lease }, async (inTime) => {
+      fenced({ lease }, async ({ inTime }) => {
         const { token, name } = lease
         const older = { _id: 'alerts', token: { $lte: token }, ...inTime } as const
         const { matchedCount } = await alerts.updateOne(older, { $set: { list, token } })

@@ -12,7 +12,7 @@ import type {
   RunDocument,
   SourceDocument
 } from './documents.ts'
-import { type InTime, isFenced, toCommands, until, type Write } from './fence.ts'
+import { createFence, type Fence, isFenced, toCommands, type Write } from './fence.ts'
 
 /** How long somebody may wait who only asks for something. */
 const ANSWER_MS = 3000
@@ -39,15 +39,15 @@ export interface Database {
   answer<T>(work: () => Promise<T>): Promise<T>
   /**
    * Only the holder of the newest token gets past this. Between here and what it then writes a successor may have come,
-   * so every write is fenced once more: by the token that all documents carry, and by `inTime`.
+   * so every write is fenced once more: by the token that all documents carry, and by the fence.
    */
-  fenced<T>(run: Pick<OpenRun, 'lease'>, work: (inTime: InTime) => Promise<T>): Promise<T>
+  fenced<T>(run: Pick<OpenRun, 'lease'>, work: (fence: Fence) => Promise<T>): Promise<T>
   /** Writes documents, unless a newer token wrote one of them or the lease has expired. */
   writeFenced<T extends Document>(
     run: OpenRun,
     collection: Collection<T>,
     writes: Write<T>[],
-    inTime: InTime
+    fence: Fence
   ): Promise<void>
   /** Adds to the counters, and gives what they are then. */
   count(changes: Pick<MetaDocument, 'revision' | 'seq' | 'commands'>): Promise<MetaDocument>
@@ -101,15 +101,16 @@ export function createDatabase(client: MongoClient, db: Db): Database {
     meta,
     attempt,
     answer,
-    fenced: ({ lease: { name, holder, token } }, work) =>
+    fenced: ({ lease }, work) =>
       attempt(async () => {
-        const lease = await leases.findOne({ _id: name, holder, token }, READ)
-        if (lease === null) throw new LeaseLost(name)
-        return work(until(lease.expires))
+        const { name, holder, token } = lease
+        const held = await leases.findOne({ _id: name, holder, token }, READ)
+        if (held === null) throw new LeaseLost(name)
+        return work(createFence(lease, held.expires))
       }),
-    async writeFenced({ lease }, collection, writes, inTime) {
+    async writeFenced({ lease }, collection, writes, { inTime, bound }) {
       for (const operations of toCommands(writes, inTime)) {
-        const result = await collection.bulkWrite(operations, { ordered: true }).catch((error) => {
+        const result = await collection.bulkWrite(operations, { ordered: true, ...bound }).catch((error) => {
           throw isFenced(error) ? new LeaseLost(lease.name) : error
         })
         if (result.matchedCount + result.upsertedCount < operations.length) throw new LeaseLost(lease.name)

@@ -66,6 +66,7 @@ export interface LeaseDocument {
   take: string
   taken_at?: Date
   attended_at?: Date
+  unfinished?: boolean
   vanished?: number
 }
 export interface CommandDocument {

@@ -1,6 +1,14 @@
 import { type AnyBulkWriteOperation, BSON, type Document, MongoBulkWriteError } from 'mongodb'
+import type { Lease } from '../kit/contract.ts'
 
-/** A filter that holds, on the server's clock, until the lease expires: as long as nobody else can have taken it. */
+/** What keeps a command within the lease that it is sent under: as long as nobody else can have taken that. */
+export interface Fence {
+  /** A filter that holds, on the server's clock, while a command may begin. */
+  inTime: InTime
+  /** How long the server lets one go on that touches many documents. */
+  bound: { maxTimeMS: number }
+}
+
 export interface InTime {
   $expr: object
 }
@@ -17,9 +25,19 @@ const FENCES: unknown[] = [40228, 11000]
 /** The driver makes two commands of what is more than 16 MB. */
 const MOST_BYTES = 8e6
 
-/** As numbers: not every server compares `$$NOW` with a date rightly. */
-export function until(expires: Date): InTime {
-  return { $expr: { $lt: [{ $toLong: '$$NOW' }, expires.getTime()] } }
+/** With less, a lease is as good as over. */
+const LEAST_MS = 200
+
+/**
+ * `$$NOW` is when a command began, and a long one may run on past the end of the lease. So it may begin in the first half of
+ * the time that is left, and has the other half to end in; both are for the server to see to.
+ */
+export function createFence(lease: Lease, expires: Date): Fence {
+  const left = expires.getTime() - lease.now().getTime()
+  const maxTimeMS = Math.max(LEAST_MS, Math.floor(left / 2))
+  // As numbers: not every server compares `$$NOW` with a date rightly.
+  const inTime = { $expr: { $lt: [{ $toLong: '$$NOW' }, expires.getTime() - maxTimeMS] } }
+  return { inTime, bound: { maxTimeMS } }
 }
 
 /**

@@ -112,21 +112,21 @@ export function createHistory(database: Database): History {
 
     openRun: (source, lease, kind = 'fetch', id) => {
       const run = newRun(source, lease, kind, id)
-      return fenced(run, async (inTime) => {
+      return fenced(run, async (fence) => {
         const { token } = lease
         await claimSource(source, lease)
-        await abandonRuns(run, inTime)
+        await abandonRuns(run, fence.inTime)
         const kept = (await sources.findOne({ _id: source }, READ))?.snapshots ?? []
         await bodies.deleteMany({ source, run_id: { $nin: kept.map(({ run_id }) => run_id) }, token: { $lte: token } })
         const opened = { started_at: run.started_at, finished_at: null, outcome: null, reason: null, detail: null }
         const document = { _id: run.id, source, kind, ...opened, counts: NO_COUNTS, token }
-        await writeFenced(run, runs, [{ replace: document }], inTime)
+        await writeFenced(run, runs, [{ replace: document }], fence)
         return run
       })
     },
 
     closeRun: (run, end) =>
-      fenced(run, async (inTime) => {
+      fenced(run, async ({ inTime }) => {
         const finished_at = run.lease.now().toISOString()
         const { kind } = run
         const { state, circuit, suspicion, outcome, reason, detail, counts } = end

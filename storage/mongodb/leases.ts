@@ -2,10 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { MongoServerError } from 'mongodb'
 import { clockFrom } from '../kit/clock.ts'
 import type { LeaseState, Occasion, Storage } from '../kit/contract.ts'
+import { MOST_AHEAD_MS } from '../kit/leases.ts'
 import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 
 /** By the server's clock. As numbers: not every server compares `$$NOW` with a stored date rightly. */
-const EXPIRED = { $lte: [{ $toLong: { $ifNull: ['$expires', new Date(0)] } }, { $toLong: '$$NOW' }] }
+const NOW = { $toLong: '$$NOW' }
+const timeOf = (field: string) => ({ $toLong: { $ifNull: [`$${field}`, new Date(0)] } })
+const isAhead = (field: string) => ({ $gt: [{ $subtract: [timeOf(field), MOST_AHEAD_MS] }, NOW] })
+const EXPIRED = { $or: [{ $lte: [timeOf('expires'), NOW] }, isAhead('expires')] }
 const NOT_HELD = { $eq: [{ $ifNull: ['$holder', null] }, null] }
 const inMs = (ms: number) => ({ $dateAdd: { startDate: '$$NOW', unit: 'millisecond', amount: ms } })
 
@@ -23,11 +27,11 @@ export function createLeases({ leases, attempt }: Database): Leases {
           {
             $set: {
               token: ifFree({ $add: [{ $ifNull: ['$token', 0] }, 1] }, 'token'),
-              vanished: ifFree({ $cond: [NOT_HELD, 0, { $add: [{ $ifNull: ['$vanished', 0] }, 1] }] }, 'vanished'),
+              vanished: ifFree({ $add: [{ $ifNull: ['$vanished', 0] }, { $cond: [NOT_HELD, 0, 1] }] }, 'vanished'),
               holder: ifFree({ $literal: holder }, 'holder'),
               expires: ifFree(inMs(ms), 'expires'),
               taken_at: ifFree('$$NOW', 'taken_at'),
-              ...(occasion && { attended_at: ifFree('$$NOW', 'attended_at') }),
+              ...(occasion && { attended_at: ifFree('$$NOW', 'attended_at'), unfinished: ifFree(true, 'unfinished') }),
               take: ifFree({ $literal: take }, 'take')
             }
           },
@@ -39,7 +43,8 @@ export function createLeases({ leases, attempt }: Database): Leases {
             returnDocument: 'after'
           })
           if (lease?.take !== take) return null
-          return { name, holder, token: lease.token, now: clockFrom(lease.taken_at!.getTime()) }
+          const isForOccasion = occasion !== undefined
+          return { name, holder, token: lease.token, isForOccasion, now: clockFrom(lease.taken_at!.getTime()) }
         } catch (error) {
           // Two made the very first lease of this name at once; the other one has it.
           if (error instanceof MongoServerError && error.code === DUPLICATE_KEY) return null
@@ -54,30 +59,31 @@ export function createLeases({ leases, attempt }: Database): Leases {
         return result.matchedCount === 1
       }),
 
-    releaseLease: ({ name, holder, token }, isDone = true) =>
+    releaseLease: ({ name, holder, token, isForOccasion }, isDone = true) =>
       attempt(async () => {
-        // -1: that it is taken over next does not count.
-        const released = isDone ? { holder: null, vanished: 0 } : { expires: new Date(0), vanished: -1 }
-        await leases.updateOne({ _id: name, holder, token }, { $set: released })
+        // Whoever has had it for no occasion leaves that of another one as it is.
+        const done = isDone && isForOccasion ? { unfinished: false, vanished: 0 } : {}
+        await leases.updateOne({ _id: name, holder, token }, { $set: { holder: null, ...done } })
       })
   }
 }
 
 function isDue(occasion: Occasion | undefined): object[] {
   if (occasion === undefined) return []
-  if ('abandoned' in occasion) return [{ $not: [NOT_HELD] }]
-  return [{ $lt: [{ $toLong: { $ifNull: ['$attended_at', new Date(0)] } }, occasion.since] }]
+  if ('abandoned' in occasion) return [{ $eq: ['$unfinished', true] }]
+  return [{ $or: [{ $lt: [timeOf('attended_at'), occasion.since] }, isAhead('attended_at')] }]
 }
 
 export async function leaseStates({ leases }: Database): Promise<LeaseState[]> {
   const rows = await leases.find({}, READ).sort({ _id: 1 }).toArray()
-  return rows.map(({ _id, holder, token, expires, taken_at, attended_at, vanished = 0 }) => ({
+  return rows.map(({ _id, holder, token, expires, taken_at, attended_at, unfinished = false, vanished = 0 }) => ({
     name: _id,
     holder,
     token,
     taken_at: taken_at?.getTime() ?? 0,
     expires: expires.getTime(),
     attended_at: attended_at?.getTime() ?? null,
+    unfinished,
     vanished
   }))
 }

@@ -59,13 +59,13 @@ export function createListing({ events, fenced, growing }: Database): Listing {
       const missing = numbers.filter((seq) => !run.met.has(seq))
       let delisted = 0
       for (let i = 0; i < missing.length; i += DELIST_BATCH) {
-        delisted += await fenced(run, async (inTime) => {
+        delisted += await fenced(run, async ({ inTime, bound }) => {
           const batch = await listedOf(run, missing.slice(i, i + DELIST_BATCH))
           if (batch.length === 0) return 0
           const now = run.lease.now().toISOString()
           const filter = { _id: { $in: batch }, token: { $lte: lease.token }, ...inTime }
           const end = { status: 'delisted', delisted_at: now, updated_at: now, token: lease.token } as const
-          const update = () => events.updateMany(filter, { $set: end })
+          const update = () => events.updateMany(filter, { $set: end }, bound)
           return growing(batch.length, async () => {
             // The driver does not repeat what touches many; this does no harm a second time.
             const { matchedCount } = await update().catch((error) => {

@@ -4,17 +4,17 @@ import { toPage } from '../kit/page.ts'
 import { rejectId } from '../kit/rejects.ts'
 import { type Database, READ } from './database.ts'
 import { fromDocument } from './documents.ts'
-import type { InTime } from './fence.ts'
+import type { Fence } from './fence.ts'
 
 type Rejects = Pick<Storage, 'rejects' | 'writeRejects' | 'deleteRejects'>
 
 const LAST_SEEN = { last_seen_at: -1, _id: -1 } as const
 
 export function createRejects({ rejects, answer, fenced, writeFenced }: Database): Rejects {
-  async function remove({ source, lease }: OpenRun, ids: string[], inTime: InTime): Promise<void> {
+  async function remove({ source, lease }: OpenRun, ids: string[], { inTime, bound }: Fence): Promise<void> {
     if (ids.length === 0) return
     const filter = { _id: { $in: ids }, source }
-    await rejects.deleteMany({ ...filter, ...inTime })
+    await rejects.deleteMany({ ...filter, ...inTime }, bound)
     if ((await rejects.countDocuments(filter, READ)) > 0) throw new LeaseLost(lease.name)
   }
 
@@ -36,7 +36,7 @@ export function createRejects({ rejects, answer, fenced, writeFenced }: Database
       }),
 
     writeRejects: (run, batch, most) =>
-      fenced(run, async (inTime) => {
+      fenced(run, async (fence) => {
         const { source, id: run_id } = run
         const { token } = run.lease
         const now = run.lease.now().toISOString()
@@ -49,7 +49,7 @@ export function createRejects({ rejects, answer, fenced, writeFenced }: Database
           const life = { first_seen_at: before?.first_seen_at ?? now, last_seen_at: now, count, token }
           return { replace: { _id, source, run_id, reason, path, raw, event_id, ...life } }
         })
-        await writeFenced(run, rejects, writes, inTime)
+        await writeFenced(run, rejects, writes, fence)
         const beyond = await rejects
           .find({ source }, { ...READ, projection: { _id: 1 } })
           .sort(LAST_SEEN)
@@ -58,10 +58,10 @@ export function createRejects({ rejects, answer, fenced, writeFenced }: Database
         await remove(
           run,
           beyond.map(({ _id }) => _id),
-          inTime
+          fence
         )
       }),
 
-    deleteRejects: (run, ids) => fenced(run, (inTime) => remove(run, ids, inTime))
+    deleteRejects: (run, ids) => fenced(run, (fence) => remove(run, ids, fence))
   }
 }

@@ -8,15 +8,15 @@ type Snapshots = Pick<Storage, 'writeBody' | 'keepSnapshot' | 'snapshots' | 'rea
 export function createSnapshots({ bodies, sources, attempt, fenced, writeFenced }: Database): Snapshots {
   return {
     writeBody: (run, part, data) =>
-      fenced(run, async (inTime) => {
+      fenced(run, async (fence) => {
         const { id: run_id, source } = run
         const { token } = run.lease
         const document = { _id: bodyId(run_id, part), source, run_id, token, size: data.length, data }
-        await writeFenced(run, bodies, [{ replace: document }], inTime)
+        await writeFenced(run, bodies, [{ replace: document }], fence)
       }),
 
     keepSnapshot: (run, snapshot, keep) =>
-      fenced(run, async (inTime) => {
+      fenced(run, async ({ inTime }) => {
         const { id: run_id, source } = run
         const { name, token } = run.lease
         const drop = (ids: string[]) => bodies.deleteMany({ source, run_id: { $in: ids } })

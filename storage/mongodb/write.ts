@@ -5,7 +5,7 @@ import { judgeWrite } from '../kit/judge-write.ts'
 import { noteRepeated } from '../kit/open-run.ts'
 import { type Database, READ } from './database.ts'
 import { type EventDocument, toDocument } from './documents.ts'
-import type { InTime, Write } from './fence.ts'
+import type { Fence, Write } from './fence.ts'
 
 /** What is read of the events that are known, to find out what changes. */
 const BEFORE = {
@@ -25,7 +25,7 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
     run: OpenRun,
     batch: EventContent[],
     { listed = true, pieces = NO_PIECES, asOf = run.lease.token }: WriteOptions,
-    inTime: InTime
+    fence: Fence
   ): Promise<WriteCounts> {
     const encoded = keepLast(batch).map(encodeContent)
     const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, duplicates: batch.length - encoded.length }
@@ -62,12 +62,12 @@ export function createWrite({ events, fenced, writeFenced, count, growing }: Dat
       const life = nextLife(one.content, before, { now, listed })
       writes.push({ replace: toDocument(one, life, { seq, piece: piece ?? null, as_of: asOf, token }) })
     }
-    if (writes.length > 0) await growing(changes, () => writeFenced(run, events, writes, inTime))
+    if (writes.length > 0) await growing(changes, () => writeFenced(run, events, writes, fence))
     for (const seq of met) run.met.add(seq)
     return counts
   }
 
   return {
-    write: (run, batch, options = {}) => fenced(run, (inTime) => write(run, batch, options, inTime))
+    write: (run, batch, options = {}) => fenced(run, (fence) => write(run, batch, options, fence))
   }
 }

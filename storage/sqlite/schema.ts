@@ -49,6 +49,7 @@ const MIGRATIONS = [
    create index bodies_by_source on bodies (source, run_id);`,
   `alter table leases add column taken_at integer not null default 0;
    alter table leases add column attended_at integer;
+   alter table leases add column unfinished integer not null default 0;
    alter table leases add column vanished integer not null default 0;
    create table commands (
      no integer primary key, id text not null unique, source text not null, kind text not null,

@@ -18,7 +18,7 @@ const job = (changes: Partial<JobDefinition> = {}): JobDefinition => ({
 })
 const lease = (changes: Partial<LeaseState> = {}): LeaseState => ({
   ...{ name: 'source:demo', holder: null, token: 1, taken_at: START, expires: START + 15_000 },
-  ...{ attended_at: null, vanished: 0, ...changes }
+  ...{ attended_at: null, unfinished: false, vanished: 0, ...changes }
 })
 const agenda = (now: number, changes: Partial<Agenda> = {}): Agenda => ({
   ...{ now, leases: [], circuits: [], paused: [], commands: [], ...changes }
@@ -66,16 +66,26 @@ describe('what is due', () => {
   })
 
   it('is nothing while somebody is at it, and what was left is due at once', () => {
-    const held = lease({ holder: 'a', attended_at: START, expires: START + HOUR + 5 })
+    const held = lease({ holder: 'a', attended_at: START + HOUR, unfinished: true, expires: START + HOUR + 5 })
     expect(findDue(job(), agenda(START + HOUR, { leases: [held] }), START)).toBeNull()
     expect(findDue(job(), agenda(START + HOUR + 5, { leases: [held] }), START)).toEqual({ abandoned: true })
     // What was left is a command, which is done by whoever finds it; of the job there is no more than its cron.
-    const command = { leases: [{ ...held, attended_at: START - HOUR }] }
+    const command = { leases: [{ ...held, unfinished: false }] }
     expect(findDue(job(), agenda(START + HOUR + 5, command), START + HOUR)).toBeNull()
+    // Or somebody has had the lease for a command since, and gave it back.
+    const between = { leases: [{ ...held, holder: null }] }
+    expect(findDue(job(), agenda(START + HOUR + 1, between), START)).toEqual({ abandoned: true })
+  })
+
+  it('is not put off by times that were written while the clock was a day ahead', () => {
+    const tick = at('2026-05-01T10:05:00Z')
+    const ahead = lease({ holder: 'a', attended_at: START + 24 * HOUR, expires: START + 24 * HOUR })
+    expect(findDue(job(), agenda(tick - 1, { leases: [ahead] }), START)).toBeNull()
+    expect(findDue(job(), agenda(tick, { leases: [ahead] }), START)).toEqual({ since: tick })
   })
 
   it('is left to the cron when the job has ended three processes in a row', () => {
-    const vanished = lease({ holder: 'a', attended_at: START, vanished: 3 })
+    const vanished = lease({ holder: 'a', attended_at: START, unfinished: true, vanished: 3 })
     expect(findDue(job(), agenda(START + 60_000, { leases: [vanished] }), START)).toBeNull()
     const tick = at('2026-05-01T10:05:00Z')
     expect(findDue(job(), agenda(tick, { leases: [vanished] }), START)).toEqual({ since: tick })
@@ -83,7 +93,7 @@ describe('what is due', () => {
 
   it('is nothing while its source is paused, and what was missed once that is over', () => {
     const tick = at('2026-05-01T10:05:00Z')
-    const left = lease({ holder: 'a', attended_at: START, expires: START })
+    const left = lease({ holder: 'a', attended_at: START, unfinished: true, expires: START })
     expect(findDue(job({ atStart: true }), agenda(tick, { leases: [left], paused: ['demo'] }), START)).toBeNull()
     expect(findDue(job(), agenda(tick, { paused: ['other'] }), START)).toEqual({ since: tick })
   })

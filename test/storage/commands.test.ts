@@ -221,9 +221,10 @@ for (const driver of DRIVERS.keys()) {
     })
 
     it('is taken over from a holder that vanished, once, and not from one that has ended', async () => {
-      await storage.takeLease('job', 'a', 1000)
+      await storage.takeLease('job', 'a', 1000, { since: (await storage.agenda()).now + 1 })
       expect(await storage.takeLease('job', 'b', 60_000, { abandoned: true })).toBeNull()
       await sleep(1100)
+      expect(await state()).toMatchObject({ holder: 'a', unfinished: true })
       const over = await storage.takeLease('job', 'b', 60_000, { abandoned: true })
       expect(over).not.toBeNull()
       expect(await state()).toMatchObject({ vanished: 1 })
@@ -241,13 +242,28 @@ for (const driver of DRIVERS.keys()) {
     })
 
     it('that is left unfinished is taken over at once, and that counts as no vanished one', async () => {
-      const lease = (await storage.takeLease('job', 'a', 60_000))!
+      const lease = (await storage.takeLease('job', 'a', 60_000, { since: (await storage.agenda()).now + 1 }))!
       await storage.releaseLease(lease, false)
       expect(await storage.renewLease(lease, 60_000)).toBe(false)
       expect(await storage.takeLease('job', 'b', 60_000, { abandoned: true })).not.toBeNull()
       expect(await state()).toMatchObject({ holder: 'b', vanished: 0 })
       await storage.releaseLease(lease, false)
       expect(await state()).toMatchObject({ holder: 'b' })
+    })
+
+    it('stays unfinished while others have it for no occasion, and is done with the next one', async () => {
+      const lease = (await storage.takeLease('job', 'a', 60_000, { since: (await storage.agenda()).now + 1 }))!
+      await storage.releaseLease(lease, false)
+      for (const isDone of [true, false]) {
+        await storage.releaseLease((await storage.takeLease('job', 'b', 60_000))!, isDone)
+        expect(await state()).toMatchObject({ holder: null, unfinished: true })
+      }
+      await sleep(5)
+      const next = (await storage.takeLease('job', 'c', 60_000, { since: (await storage.agenda()).now }))!
+      expect(await state()).toMatchObject({ holder: 'c', unfinished: true })
+      await storage.releaseLease(next)
+      expect(await state()).toMatchObject({ holder: null, unfinished: false })
+      expect(await storage.takeLease('job', 'd', 60_000, { abandoned: true })).toBeNull()
     })
   })
 }

@@ -1472,9 +1472,9 @@ for (const driver of DRIVERS.keys()) {
         await storage.writeBody(first, 0, Buffer.from('kept'))
         await storage.keepSnapshot(first, snapshot, keep)
         await endRun(storage, first)
-        const lease = (await storage.takeLease('source:demo', 'stopped', 100))!
+        const lease = (await storage.takeLease('source:demo', 'stopped', 1000))!
         const stale = await storage.openRun('demo', lease)
-        await sleep(150)
+        await sleep(1100)
         const successor = await startRun(storage)
         await storage.write(successor, [makeEvent(1, { title: 'Newer' }), makeEvent(2)])
         const before = await seen()

@@ -8,7 +8,7 @@ import { rejectId } from '../../storage/kit/rejects.ts'
 import { NO_COUNTS } from '../../storage/kit/run.ts'
 import { createDatabase } from '../../storage/mongodb/database.ts'
 import { INTERNAL } from '../../storage/mongodb/documents.ts'
-import { toCommands, until } from '../../storage/mongodb/fence.ts'
+import { createFence, toCommands } from '../../storage/mongodb/fence.ts'
 import { createLeases } from '../../storage/mongodb/leases.ts'
 import { toFilter } from '../../storage/mongodb/query.ts'
 import { createMigration } from '../../storage/mongodb/schema.ts'
@@ -332,9 +332,19 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     await other.close()
   })
 
+  it('lets a command begin in the first half of what is left of its lease, and go on for the other half', () => {
+    const now = Date.parse(THEN)
+    const lease = { name: 'l', holder: 'h', token: 1, isForOccasion: true, now: () => new Date(now) }
+    const inTime = (until: number) => ({ $expr: { $lt: [{ $toLong: '$$NOW' }, until] } })
+    const fence = (left: number) => createFence(lease, new Date(now + left))
+    expect(fence(15_000)).toEqual({ inTime: inTime(now + 7500), bound: { maxTimeMS: 7500 } })
+    expect(fence(300)).toEqual({ inTime: inTime(now + 100), bound: { maxTimeMS: 200 } })
+    expect(fence(-5000)).toEqual({ inTime: inTime(now - 5200), bound: { maxTimeMS: 200 } })
+  })
+
   it('asks in every command whether it is in time, also where a batch is too long for one', () => {
     const writes = Array.from({ length: 50 }, (_, i) => ({ replace: { _id: `${i}`, token: 1, text: 'x'.repeat(1e6) } }))
-    const commands = [...toCommands(writes, until(new Date()))]
+    const commands = [...toCommands(writes, { $expr: {} })]
     expect(commands.length).toBeGreaterThan(2)
     expect(commands.flat()).toHaveLength(50)
     for (const [first, ...rest] of commands) {

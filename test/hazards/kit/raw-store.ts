@@ -17,6 +17,8 @@ export interface RawStore {
   isLocked(): boolean
   /** Notes from now on, in their order, under which token of the lease of `demo` each write was made. */
   watchWriters(): Promise<() => Promise<Writers>>
+  /** Under which tokens these runs were made. */
+  tokensOf(runs: string[]): Promise<number[]>
   /** All that there is, by table or collection. */
   dump(): Promise<Record<string, unknown[]>>
   close(): Promise<void>
@@ -28,6 +30,8 @@ export interface Writers {
   tokens: number
   /** Those that came after one with a newer token. */
   backwards: string[]
+  /** When the lease was taken for an occasion, in milliseconds, by its tokens. */
+  takes: Map<number, number>
 }
 
 interface Write {
@@ -35,14 +39,14 @@ interface Write {
   what: string
 }
 
-function summarize(all: Write[]): Writers {
+function summarize(all: Write[], takes: Map<number, number>): Writers {
   let newest = 0
   const backwards: string[] = []
   for (const { token, what } of all) {
     if (token < newest) backwards.push(`${what} under ${token} after ${newest}`)
     else newest = token
   }
-  return { writes: all.length, tokens: new Set(all.map(({ token }) => token)).size, backwards }
+  return { writes: all.length, tokens: new Set(all.map(({ token }) => token)).size, backwards, takes }
 }
 
 /** @param options as they stand in the driver's section */
@@ -78,15 +82,25 @@ function openSqlite(path: string): RawStore {
            insert into writers (token, what) select 0, '${on}' from leases where name = 'source:demo' and token > ${token};
          end;`
       db.exec(`create table writers (no integer primary key, token integer not null, what text not null);
+        create table takes (token integer primary key, at integer not null);
+        create trigger "takes of leases" after update of token on leases when new.name = 'source:demo' and
+          new.attended_at is not old.attended_at begin insert into takes values (new.token, new.attended_at); end;
         ${note('insert on events', 'new.as_of')}
         ${note('update of as_of on events', 'new.as_of')}
         ${note('insert on rejects', 'new.token')}
         ${note('update on rejects', 'new.token')}
         ${note('insert on runs', 'new.token')}
         ${note('update of outcome on runs', 'new.token', "new.reason is not 'abandoned'")}`)
-      return async () =>
-        summarize(db.prepare('select token, what from writers order by no').all() as unknown as Write[])
+      return async () => {
+        const takes = db.prepare('select token, at from takes').all()
+        return summarize(
+          db.prepare('select token, what from writers order by no').all() as unknown as Write[],
+          new Map(takes.map(({ token, at }) => [Number(token), Number(at)]))
+        )
+      }
     },
+    tokensOf: async (runs) =>
+      runs.map((id) => Number(db.prepare('select token from runs where id = ?').get(id)!.token)),
     async dump() {
       const tables = db.prepare("select name from sqlite_master where type = 'table' order by name").all()
       return Object.fromEntries(tables.map(({ name }) => [name, db.prepare(`select * from ${name}`).all()]))
@@ -108,12 +122,18 @@ function openMongodb(uri: string, database: string): RawStore {
     isLocked: () => false,
     async watchWriters() {
       const writes: Write[] = []
-      const stream = db.watch([{ $match: { 'ns.coll': { $in: ['events', 'rejects', 'runs', 'sources'] } } }])
+      const takes = new Map<number, number>()
+      const stream = db.watch([{ $match: { 'ns.coll': { $in: ['events', 'rejects', 'runs', 'sources', 'leases'] } } }])
       stream.on('change', (change) => {
         const written = 'fullDocument' in change ? change.fullDocument : undefined
         const updated = 'updateDescription' in change ? change.updateDescription.updatedFields : undefined
         const token = written?.token ?? updated?.token
         if (token === undefined || !('ns' in change) || !('coll' in change.ns)) return
+        if (change.ns.coll === 'leases') {
+          const at = written?.attended_at ?? updated?.attended_at
+          if (at !== undefined) takes.set(token, at.getTime())
+          return
+        }
         writes.push({ token, what: `${change.operationType} of ${change.ns.coll}` })
       })
       // It begins with what comes after it has been asked for once.
@@ -127,8 +147,15 @@ function openMongodb(uri: string, database: string): RawStore {
       return async () => {
         await sleep(1000)
         await stream.close()
-        return summarize(writes)
+        return summarize(writes, takes)
       }
+    },
+    async tokensOf(runs) {
+      const rows = await db
+        .collection<{ _id: string; token: number }>('runs')
+        .find({ _id: { $in: runs } })
+        .toArray()
+      return rows.map(({ token }) => token)
     },
     async dump() {
       const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name).sort()
