@@ -29,6 +29,9 @@ const HEALTHY_MS = 60_000
 const ALIVE_MS = 1000
 const SILENT_MS = 15_000
 
+/** How long one that is to take over has to listen: longer than a storage is waited for. */
+const START_MS = 60_000
+
 /** How long one that is replaced has to answer what it was asked. */
 const DRAIN_MS = 30_000
 
@@ -155,7 +158,11 @@ export function superviseWorkers(file: URL, options: SuperviseOptions): Supervis
       for (const place of places.slice(0, count)) {
         if (stopping.signal.aborted) return false
         const next = launch()
-        if ((await next.listening) === undefined) return false
+        const started = await Promise.race([next.listening, sleep(START_MS, undefined, { ref: false })])
+        if (started === undefined) {
+          next.worker.process.kill('SIGKILL')
+          return false
+        }
         const old = place.member
         place.member = next
         await drain(old)

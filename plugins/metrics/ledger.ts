@@ -22,10 +22,15 @@ export interface Ledger {
 
 export function createLedger(): Ledger {
   const known = new Map<string, Family[]>()
+  const gone = new Set<string>()
   let ended: Family[] = []
   return {
-    learn: ({ instance, families }) => void known.set(instance, families),
+    learn({ instance, families }) {
+      // An answer that comes after the end is counted already, but for its last moment.
+      if (!gone.has(instance)) known.set(instance, families)
+    },
     async end(instance) {
+      gone.add(instance)
       const last = known.get(instance)
       if (last === undefined) return
       known.delete(instance)

@@ -11,7 +11,7 @@ export interface CommandContext {
   context: JobContext
 }
 
-/** So many processes may end of one command; then it is given up. */
+/** So often is one begun that does not come to its end, of which the process may have died; then it is given up. */
 const MOST_ATTEMPTS = 5
 
 /**
@@ -30,8 +30,9 @@ export async function doCommand(command: Command, { app, source, isPaused, conte
   const log = context.log.child({ command: kind, asked_at: command.asked_at })
   const doing = { ...context, log, id }
   if (attempts > MOST_ATTEMPTS) {
-    log.error({ attempts }, 'the command is given up: each process that tried it came to its end')
-    doing.signal = AbortSignal.abort(new DOMException('each process that tried it came to its end', 'GivenUpError'))
+    const detail = `it was begun ${MOST_ATTEMPTS} times and never came to its end`
+    log.error({ attempts }, `the command is given up: ${detail}; see why processes end, or lose the storage`)
+    doing.signal = AbortSignal.abort(new DOMException(detail, 'GivenUpError'))
   } else if (isPaused && kind === 'run') {
     doing.signal = AbortSignal.abort(new DOMException('the source was paused', 'PausedError'))
   }

@@ -43,6 +43,10 @@ export interface Command extends Static<typeof CommandSchema> {
   result: string | null
 }
 
+/** What nobody has done by then is not what anybody waits for: its source may have been taken out of the configuration. */
+export const LONGEST_WAIT_MS = 86_400_000
+export const WAITED_TOO_LONG = 'nobody did it within a day: is its source still configured, and does anybody ingest?'
+
 export interface CommandEnd {
   outcome: CommandOutcome
   detail: string | null

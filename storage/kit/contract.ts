@@ -135,7 +135,7 @@ export interface Storage {
   saveAlerts(lease: Lease, alerts: Alert[]): Promise<void>
 
   /**
-   * Deletes the oldest runs and commands beyond this number, of each source; but no command that waits, nor the one that
+   * Ends commands that nobody has done within a day: `aborted`. Deletes the oldest runs and commands beyond this number, of each source; but no command that waits, nor the one that
    * says whether the source is paused. Of the commands only the newest `MOST_RESULTS` that have one keep their result.
    * Events are never deleted.
    */

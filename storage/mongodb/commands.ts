@@ -1,6 +1,15 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { type Filter, MongoServerError } from 'mongodb'
-import { type Command, type CommandEnd, type CommandKind, isSwitch, MOST_RESULTS, SWITCHES } from '../kit/command.ts'
+import {
+  type Command,
+  type CommandEnd,
+  type CommandKind,
+  isSwitch,
+  LONGEST_WAIT_MS,
+  MOST_RESULTS,
+  SWITCHES,
+  WAITED_TOO_LONG
+} from '../kit/command.ts'
 import type { Storage } from '../kit/contract.ts'
 import { StorageUnavailable } from '../kit/errors.ts'
 import { toPage } from '../kit/page.ts'
@@ -125,6 +134,13 @@ export async function finishCommand({ commands }: Database, id: string, end: Com
     { $set: { ...literals, finished_at: '$$NOW' } },
     { $unset: 'waiting' }
   ])
+}
+
+export async function endForgottenCommands(database: Database): Promise<void> {
+  const isForgotten = { $lt: [{ $add: [{ $toLong: '$asked_at' }, LONGEST_WAIT_MS] }, { $toLong: '$$NOW' }] }
+  for await (const { _id } of database.commands.find({ finished_at: null, $expr: isForgotten }, READ)) {
+    await finishCommand(database, _id, { outcome: 'aborted', detail: WAITED_TOO_LONG })
+  }
 }
 
 export async function pruneCommands({ commands }: Database, source: string, keep: number): Promise<void> {

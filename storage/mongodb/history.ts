@@ -5,7 +5,7 @@ import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
 import type { Run } from '../kit/run.ts'
 import { NO_COUNTS } from '../kit/run.ts'
-import { finishCommand, pruneCommands } from './commands.ts'
+import { endForgottenCommands, finishCommand, pruneCommands } from './commands.ts'
 import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 import { fromDocument, type RunDocument, type RunEnded } from './documents.ts'
 import type { InTime } from './fence.ts'
@@ -48,14 +48,14 @@ export function createHistory(database: Database): History {
         $inc: { [totalKey({ kind, ...end })]: 1, ...changesOf(end.counts) }
       }
     )
-    const ended = matchedCount > 0 ? end : await endOf(id, source, token)
+    const ended = matchedCount > 0 ? end : await endOf({ _id: source, token }, id)
     const closed = ended && (await runs.findOneAndUpdate({ _id: id }, { $set: ended }, { returnDocument: 'after' }))
     if (closed === null) throw new LeaseLost(name)
     return closed
   }
 
-  async function endOf(id: string, source: string, token: number): Promise<RunEnded | null> {
-    const { ended } = (await sources.findOne({ _id: source, token }, READ)) ?? {}
+  async function endOf(source: { _id: string; token?: number }, id: string): Promise<RunEnded | null> {
+    const { ended } = (await sources.findOne(source, { ...READ, projection: { ended: 1 } })) ?? {}
     if (ended?.run_id !== id) return null
     const { run_id: _run_id, ...end } = ended
     return end
@@ -80,7 +80,10 @@ export function createHistory(database: Database): History {
     run: (source, id) =>
       answer(async () => {
         const run = await runs.findOne({ _id: id, source }, READ)
-        return run === null ? null : toRun(run)
+        if (run === null) return null
+        // Its end may be noted and counted, and the process gone before the run itself said so.
+        const ended = run.outcome === null ? await endOf({ _id: source }, id) : null
+        return toRun({ ...run, ...ended })
       }),
     runs: (source, { limit, after }) =>
       answer(async () => {
@@ -147,6 +150,7 @@ export function createHistory(database: Database): History {
 
     prune: (keep) =>
       attempt(async () => {
+        await endForgottenCommands(database)
         for await (const { _id: source } of sources.find({}, { ...READ, projection: { _id: 1 } })) {
           const [run] = await runs.find({ source }, READ).sort(NEWEST_RUN).skip(keep.runs).limit(1).toArray()
           if (run === undefined) continue

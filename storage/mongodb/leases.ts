@@ -9,7 +9,7 @@ import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 const NOW = { $toLong: '$$NOW' }
 const timeOf = (field: string) => ({ $toLong: { $ifNull: [`$${field}`, new Date(0)] } })
 const isAhead = (field: string) => ({ $gt: [{ $subtract: [timeOf(field), MOST_AHEAD_MS] }, NOW] })
-const EXPIRED = { $or: [{ $lte: [timeOf('expires'), NOW] }, isAhead('expires')] }
+const EXPIRED = { $lte: [timeOf('expires'), NOW] }
 const NOT_HELD = { $eq: [{ $ifNull: ['$holder', null] }, null] }
 const inMs = (ms: number) => ({ $dateAdd: { startDate: '$$NOW', unit: 'millisecond', amount: ms } })
 
@@ -20,7 +20,7 @@ export function createLeases({ leases, attempt }: Database): Leases {
     takeLease: (name, holder, ms, occasion) =>
       attempt(async () => {
         const take = randomUUID()
-        const isFree = { $and: [{ $or: [NOT_HELD, EXPIRED] }, ...isDue(occasion)] }
+        const isFree = { $and: [{ $or: [NOT_HELD, EXPIRED, isAhead('expires')] }, ...isDue(occasion)] }
         const ifFree = (value: unknown, field: string) => ({ $cond: ['$free', value, `$${field}`] })
         const pipeline = [
           { $set: { free: isFree } },

@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto'
-import { type Command, isSwitch, MOST_RESULTS } from '../kit/command.ts'
+import { type Command, isSwitch, LONGEST_WAIT_MS, MOST_RESULTS, WAITED_TOO_LONG } from '../kit/command.ts'
 import type { OpenRun, RunEnd, Storage } from '../kit/contract.ts'
 import { toPage } from '../kit/page.ts'
 import { type Database, NOW_MS, type Row } from './database.ts'
@@ -108,6 +108,15 @@ export function finishCommandOf({ run }: Database, { id }: OpenRun, { outcome, d
     outcome,
     detail,
     id
+  )
+}
+
+export function endForgottenCommands({ run }: Database): void {
+  run(
+    `update commands set finished_at = ${NOW_MS}, outcome = 'aborted', detail = ?
+     where finished_at is null and asked_at < ${NOW_MS} - ?`,
+    WAITED_TOO_LONG,
+    LONGEST_WAIT_MS
   )
 }
 

@@ -4,7 +4,7 @@ import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
 import type { Run } from '../kit/run.ts'
 import { NO_COUNTS } from '../kit/run.ts'
-import { finishCommandOf, pruneCommands } from './commands.ts'
+import { endForgottenCommands, finishCommandOf, pruneCommands } from './commands.ts'
 import type { Database, Row, SqlValue } from './database.ts'
 import { addTotals } from './totals.ts'
 
@@ -113,6 +113,7 @@ export function createHistory(database: Database): History {
 
     prune: (keep) =>
       transaction(() => {
+        endForgottenCommands(database)
         for (const { name } of all('select name from sources union select source from commands')) {
           run(
             `delete from runs where source = ?1 and (token, id) <

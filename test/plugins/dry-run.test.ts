@@ -251,7 +251,7 @@ for (const driver of DRIVERS.keys()) {
       await api.storage.takeLease('source:demo', 'a process that dies', 300)
       const last = await another('ingest')
       const given = await finished(api, doomed.id)
-      expect(given).toMatchObject({ outcome: 'aborted', detail: 'each process that tried it came to its end' })
+      expect(given).toMatchObject({ outcome: 'aborted', detail: 'it was begun 5 times and never came to its end' })
       await sleep(1200)
       expect(await dumpStore(last)).toEqual(before)
       expect(provider.requests).toHaveLength(3)

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { type Command, MOST_RESULTS } from '../../storage/kit/command.ts'
 import type { Storage } from '../../storage/kit/contract.ts'
 import { createStore, DRIVERS, endRun, startRun, type TestStore, whyNot } from './fixtures.ts'
+import { shiftTimes } from './shift-times.ts'
 
 /** How much later than this machine's clock says the storage may be without a test failing for it. */
 const NOW = 5000
@@ -155,6 +156,19 @@ for (const driver of DRIVERS.keys()) {
       expect(await storage.runTotals()).toMatchObject([{ outcome: 'complete', runs: 1 }])
     })
 
+    it('that nobody has done within a day are ended when it is pruned', async () => {
+      const { id } = await storage.addCommand('a', 'redrive')
+      await shiftTimes(driver, store.options, -86_000_000)
+      await storage.prune({ runs: 10 })
+      expect(await waiting()).toMatchObject([{ id }])
+      await shiftTimes(driver, store.options, -1_000_000)
+      await storage.prune({ runs: 10 })
+      expect(await waiting()).toEqual([])
+      const detail = expect.stringContaining('nobody did it within a day')
+      expect(await storage.command('a', id)).toMatchObject({ outcome: 'aborted', detail })
+      expect((await storage.addCommand('a', 'redrive')).id).not.toBe(id)
+    })
+
     it('are pruned with the runs; but none that waits, nor what says that a source is paused', async () => {
       const pause = await storage.addCommand('a', 'pause')
       const waits = await storage.addCommand('a', 'redrive')
@@ -249,6 +263,22 @@ for (const driver of DRIVERS.keys()) {
       expect(await state()).toMatchObject({ holder: 'b', vanished: 0 })
       await storage.releaseLease(lease, false)
       expect(await state()).toMatchObject({ holder: 'b' })
+    })
+
+    it('is taken and seen to though its times were written while the clock was a day ahead; not a minute ahead', async () => {
+      const since = async () => ({ since: (await storage.agenda()).now + 1 })
+      const first = (await storage.takeLease('job', 'a', 60_000, await since()))!
+      await shiftTimes(driver, store.options, 60_000)
+      expect(await storage.takeLease('job', 'b', 60_000, await since())).toBeNull()
+      await shiftTimes(driver, store.options, 86_400_000)
+      expect(await storage.renewLease(first, 60_000)).toBe(true)
+      expect(await storage.takeLease('job', 'b', 60_000, await since())).toBeNull()
+      await shiftTimes(driver, store.options, 86_400_000)
+      const second = (await storage.takeLease('job', 'b', 60_000, await since()))!
+      expect(second.token).toBeGreaterThan(first.token)
+      await storage.releaseLease(second)
+      await shiftTimes(driver, store.options, 86_400_000)
+      expect(await storage.takeLease('job', 'c', 60_000, await since())).not.toBeNull()
     })
 
     it('stays unfinished while others have it for no occasion, and is done with the next one', async () => {

@@ -388,6 +388,8 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     await expect(endRun(storage, run)).rejects.toThrow(StorageUnavailable)
     await closeConnections(other, 'findAndModify', 'off')
     expect((await storage.runs('demo', { limit: 10 })).items).toMatchObject([{ outcome: null }])
+    // Whoever asks for this one, to do its command again, hears that it is done.
+    expect(await storage.run('demo', run.id)).toMatchObject({ outcome: 'complete', finished_at: expect.any(String) })
     await storage.releaseLease(run.lease)
     await endRun(storage, await startRun(storage))
     expect((await storage.runs('demo', { limit: 10 })).items).toMatchObject([
