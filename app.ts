@@ -22,6 +22,7 @@ import health from './routes/health.ts'
 import metricsRoute from './routes/metrics.ts'
 import sourceActions from './routes/source-actions.ts'
 import sourceHistories from './routes/source-histories.ts'
+import sourceRuns from './routes/source-runs.ts'
 import sourceRoutes from './routes/sources.ts'
 
 export interface AppOptions {
@@ -85,6 +86,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     await app.register(events, { prefix: '/v1/api' })
     await app.register(sourceRoutes, { prefix: '/v1/api' })
     await app.register(sourceHistories, { prefix: '/v1/api' })
+    await app.register(sourceRuns, { prefix: '/v1/api' })
     await app.register(sourceActions, { prefix: '/v1/api' })
   }
   return app

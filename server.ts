@@ -2,12 +2,23 @@ import cluster from 'node:cluster'
 import { once } from 'node:events'
 import { constants, setPriority } from 'node:os'
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, { type FastifyBaseLogger } from 'fastify'
 import { buildApp } from './app.ts'
 import { keepFixed } from './plugins/config/keep-fixed.ts'
-import { type Config, ConfigError } from './plugins/config/load.ts'
+import type { Config } from './plugins/config/load.ts'
 import { readConfig } from './plugins/config.ts'
-import { closeConnections } from './plugins/kit/close-connections.ts'
+import {
+  DRAIN,
+  end,
+  endAt,
+  endWith,
+  fail,
+  isEnding,
+  leave,
+  leaveAfter,
+  STOP,
+  stopGracefully
+} from './plugins/kit/end-process.ts'
 import * as thread from './plugins/kit/supervise-thread.ts'
 import * as workers from './plugins/kit/supervise-workers.ts'
 import { takeTurns } from './plugins/kit/take-turns.ts'
@@ -15,15 +26,6 @@ import { answerMetrics, askThread } from './plugins/metrics/of-thread.ts'
 import { connectMetrics, relayMetrics } from './plugins/metrics/of-workers.ts'
 import { measureRuntime } from './plugins/metrics/runtime.ts'
 import type { MetricsOptions } from './plugins/metrics.ts'
-
-/**
- * After it is told to stop: how long it goes on accepting, so that what clients have sent by then is answered, not reset;
- * how long connections without a request are kept after that; how long requests have to end; and when the process is gone
- * whatever anybody does.
- */
-const STOP = { acceptMs: 1000, idleMs: 2000, requestsMs: 7000, processMs: 9000 }
-/** The same of a worker that another one has taken over from: there is no hurry. */
-const DRAIN = { acceptMs: 1000, idleMs: 1000, requestsMs: 20_000, processMs: 25_000 }
 
 /** What the whole process does, or one thread of it. */
 async function main(): Promise<void> {
@@ -36,7 +38,7 @@ async function main(): Promise<void> {
 
 /** With both roles the API answers here, and a thread of its own ingests: parsing is work that requests would wait for. */
 async function runProcess(config: Config): Promise<void> {
-  stopAt('SIGTERM', 'SIGINT', 'SIGHUP')
+  endAt('SIGTERM', 'SIGINT', 'SIGHUP')
   const { server } = config
   const both = server.roles.size === 2
   const app = await buildApp({
@@ -45,7 +47,7 @@ async function runProcess(config: Config): Promise<void> {
     metrics: both ? addThread() : undefined
   })
   const ingest = both ? superviseIngest(() => config, app.log) : undefined
-  stop = () => stopGracefully(app, STOP, ingest)
+  endWith(() => stopGracefully(app, STOP, ingest))
 
   await app.listen({ host: server.host, port: server.port })
   if (server.roles.has('api')) logDocs(app.log, app.listeningOrigin)
@@ -54,7 +56,7 @@ async function runProcess(config: Config): Promise<void> {
 
 /** Workers answer requests. This process starts them, and the thread that ingests, and keeps them running. */
 async function runCluster(config: Config): Promise<void> {
-  stopAt('SIGTERM', 'SIGINT')
+  endAt('SIGTERM', 'SIGINT')
   const { log } = fastify({ logger: { level: config.server.log_level } })
   let current = config
   const ingest = config.server.roles.has('ingest') ? superviseIngest(() => current, log, tellState) : undefined
@@ -66,12 +68,12 @@ async function runCluster(config: Config): Promise<void> {
   function tellState(ingest: string): void {
     pool.tell({ ingest })
   }
-  stop = async () => {
+  endWith(async () => {
     log.info('stopping')
     leaveAfter(STOP.processMs, log)
     await Promise.all([ingest?.stop(), pool.stop()])
     log.info('stopped')
-  }
+  })
   const [all, runtime] = [addThread(), measureRuntime('primary')]
   relayMetrics(() => all(runtime))
   const listening = pool.start()
@@ -88,7 +90,7 @@ async function runCluster(config: Config): Promise<void> {
       log.level = current.server.log_level
       ingest?.restart()
       log.info('restarted')
-    } else if (stopped === undefined) {
+    } else if (!isEnding()) {
       current = before
       log.error('a new worker did not start; the others, and ingestion, go on as they were')
     }
@@ -103,14 +105,14 @@ async function runCluster(config: Config): Promise<void> {
 
 /** One of the processes that answer requests. The primary has read the configuration, so that all have the same. */
 async function runWorker(): Promise<void> {
-  stopAt('SIGTERM', 'SIGINT')
+  endAt('SIGTERM', 'SIGINT')
   // It is for the primary; a terminal sends it to all.
   process.on('SIGHUP', () => undefined)
   const worker = cluster.worker!
   worker.on('disconnect', () => {
     // Otherwise a worker whose primary is gone would be gone at once, too, with the requests that it has.
     worker.exitedAfterDisconnect = true
-    stopOnce()
+    end()
   })
   workers.reportAlive()
   let ingest: string | undefined
@@ -118,7 +120,7 @@ async function runWorker(): Promise<void> {
   const { promise: first, resolve } = Promise.withResolvers<Config>()
   worker.on('message', (message) => {
     if (message === 'drain') times = DRAIN
-    if (message === 'drain' || message === 'stop') return stopOnce()
+    if (message === 'drain' || message === 'stop') return end()
     if (message.ingest !== undefined) ingest = message.ingest
     if (message.config !== undefined) resolve(message.config)
   })
@@ -132,12 +134,12 @@ async function runWorker(): Promise<void> {
     metrics: metrics.askAll
   })
   metrics.answer(app.metrics.own)
-  stop = async () => {
+  endWith(async () => {
     await stopGracefully(app, times)
     await metrics.sayLast()
     // The primary may have handed over a connection that is still on its way: then it gets it back.
     if (worker.isConnected()) await Promise.all([once(worker, 'disconnect'), worker.disconnect()])
-  }
+  })
   const { host, port, log_level } = config.server
   // The primary says where.
   app.log.level = 'warn'
@@ -189,60 +191,6 @@ function withRole(config: Config, role: 'api' | 'ingest'): Config {
 
 function logDocs(log: FastifyBaseLogger, origin: string): void {
   log.info(`the API is documented at ${origin}/v1/api/docs/ui`)
-}
-
-/** What there is to end. */
-let stop = async () => {}
-let stopped: Promise<never> | undefined
-
-function stopAt(...signals: NodeJS.Signals[]): void {
-  for (const signal of signals) process.on(signal, stopOnce)
-}
-
-/** Once: npm hands on a Ctrl-C that the terminal has sent here already. */
-function stopOnce(): void {
-  stopped ??= stop().then(() => leave(), fail)
-}
-
-async function stopGracefully(
-  app: FastifyInstance,
-  times: typeof STOP,
-  ingest?: thread.SupervisedThread
-): Promise<void> {
-  app.log.info('stopping')
-  // A connection with half a request on it would hold the server open for ever.
-  setTimeout(() => app.server.closeAllConnections(), times.requestsMs).unref()
-  leaveAfter(times.processMs, app.log)
-  // Who only ingests has none to wait for.
-  const isApi = app.config.server.roles.has('api')
-  await Promise.all([ingest?.stop(), isApi && closeConnections(app.server, times)])
-  await app.close()
-  app.log.info('stopped')
-}
-
-function leaveAfter(ms: number, log: FastifyBaseLogger): void {
-  setTimeout(() => {
-    log.warn('not everything ended in time; leaving all the same')
-    leave()
-  }, ms).unref()
-}
-
-function leave(code = 0): never {
-  process.exit(code)
-}
-
-function fail(error: Error): never {
-  // Before there is a log; and nobody wants the stack of what is a message for people.
-  const isListening = ['listen', 'bind', 'getaddrinfo'].includes(String((error as NodeJS.ErrnoException).syscall))
-  const isExpected = error instanceof ConfigError || (error as { code?: string }).code?.startsWith('EVT_')
-  console.error(
-    isExpected
-      ? error.message
-      : isListening
-        ? `${error.message}: set [server] host and port to what can be listened on`
-        : error
-  )
-  leave(error instanceof ConfigError ? 2 : 1)
 }
 
 main().catch(fail)

@@ -1,12 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { NotFound } from '../plugins/errors/problem.ts'
 import { CommandResultSchema } from '../plugins/ingest/dry-run/result.ts'
 import { CommandSchema } from '../storage/kit/command.ts'
 import type { Page, PageRequest, Storage } from '../storage/kit/contract.ts'
 import { type Reject, RejectSchema } from '../storage/kit/reject.ts'
 import { RunSchema } from '../storage/kit/run.ts'
-import { CommandRef, sendCommand } from './kit/command-answer.ts'
 import { findSource, NameParams } from './kit/find-source.ts'
 import {
   decodeCursor,
@@ -14,26 +12,14 @@ import {
   isRejectId,
   isToken,
   isUuid,
-  NoQuery,
   nextLink,
   PageInfo,
   type Paging,
   PagingQuery,
-  pageInfo,
-  UUID
+  pageInfo
 } from './kit/paging.ts'
 import { FAILURES, notFound } from './kit/responses.ts'
-import { RunRef, runOf } from './kit/run-answer.ts'
 
-const IdParams = (what: string) =>
-  Type.Object({
-    ...NameParams.properties,
-    id: Type.String({
-      pattern: UUID.source,
-      description: `\`id\` of a ${what}`,
-      'x-allowed': `\`id\` of a ${what} of the source, a UUID`
-    })
-  })
 const PageQuery = Type.Object(PagingQuery, { additionalProperties: false })
 
 /** A page of rejects ends when their raw texts have so many characters; they are read so many at a time. */
@@ -104,48 +90,6 @@ const sourceHistories: FastifyPluginAsyncTypebox = async (app) => {
       }
     )
   }
-
-  app.get(
-    '/sources/:name/runs/:id',
-    {
-      schema: {
-        operationId: 'getRun',
-        tags: ['sources'],
-        summary: 'One run of a source, also one that was asked for and waits to be started',
-        params: IdParams('run'),
-        querystring: NoQuery,
-        response: { 200: RunRef('The run'), ...FAILURES, ...notFound('run') }
-      }
-    },
-    async ({ params }, reply) => {
-      const { name } = findSource(app.sources.list, params.name)
-      const { id } = params
-      const command = await app.storage.command(name, id)
-      const run = command === null ? await app.storage.run(name, id) : await runOf(app.storage, command)
-      if (run === null) throw new NotFound(`There is no run ${id} of ${name}.`)
-      return reply.send(run)
-    }
-  )
-
-  app.get(
-    '/sources/:name/commands/:id',
-    {
-      schema: {
-        operationId: 'getCommand',
-        tags: ['sources'],
-        summary: 'One thing that people asked for, and what became of it; of a dry run, what a run would do',
-        params: IdParams('command'),
-        querystring: NoQuery,
-        response: { 200: CommandRef('The command'), ...FAILURES, ...notFound('command') }
-      }
-    },
-    async ({ params }, reply) => {
-      const { name } = findSource(app.sources.list, params.name)
-      const command = await app.storage.command(name, params.id)
-      if (command === null) throw new NotFound(`There is no command ${params.id} of ${name}.`)
-      return sendCommand(reply, command)
-    }
-  )
 }
 
 export default sourceHistories
