@@ -5,15 +5,13 @@ import { CommandResultSchema } from '../plugins/ingest/dry-run/result.ts'
 import type { Source } from '../plugins/sources.ts'
 import { CommandSchema } from '../storage/kit/command.ts'
 import { RunSchema } from '../storage/kit/run.ts'
+import { PATIENCE_MS } from './kit/command-answer.ts'
 import { findSource, NameParams } from './kit/find-source.ts'
 import { NoQuery } from './kit/paging.ts'
 import { ADMIN_FAILURES, notFound } from './kit/responses.ts'
 import { ACCEPTED, RunRef, runAddress, runOf } from './kit/run-answer.ts'
 
 const NothingToConfirm = createError<[string]>('EVT_NOTHING_TO_CONFIRM', '%s', 409)
-
-/** How long an answer waits for what was asked for: less than a request may take. */
-const PATIENCE_MS = 10_000
 
 /** What an operator does with a source. */
 const sourceActions: FastifyPluginAsyncTypebox = async (app) => {

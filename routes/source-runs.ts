@@ -5,7 +5,7 @@ import { NotFound } from '../plugins/errors/problem.ts'
 import { CommandResultSchema } from '../plugins/ingest/dry-run/result.ts'
 import type { Source } from '../plugins/sources.ts'
 import { RunSchema } from '../storage/kit/run.ts'
-import { CommandRef, commandAddress, sendCommand } from './kit/command-answer.ts'
+import { CommandRef, commandAddress, PATIENCE_MS, sendCommand } from './kit/command-answer.ts'
 import { findSource, NameParams } from './kit/find-source.ts'
 import { NoQuery, UUID, WithDefault } from './kit/paging.ts'
 import { ADMIN_FAILURES, FAILURES, notFound } from './kit/responses.ts'
@@ -13,9 +13,6 @@ import { ACCEPTED, RunRef, runAddress, runOf } from './kit/run-answer.ts'
 
 const SourcePaused = createError<[string]>('EVT_SOURCE_PAUSED', '%s', 409)
 const SourceDisabled = createError<[string]>('EVT_SOURCE_DISABLED', '%s', 409)
-
-/** How long an answer waits for a dry run: less than a request may take. */
-const PATIENCE_MS = 10_000
 
 const IdParams = (what: string) =>
   Type.Object({

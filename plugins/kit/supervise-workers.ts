@@ -43,6 +43,7 @@ interface SuperviseOptions {
   onHopeless(code: number): void
   /** For tests. */
   silentMs?: number
+  startMs?: number
 }
 
 /** One process that answers requests. */
@@ -67,7 +68,7 @@ interface Place {
  * time), and when it is disconnected.
  */
 export function superviseWorkers(file: URL, options: SuperviseOptions): SupervisedWorkers {
-  const { settings, log, onHopeless, silentMs = SILENT_MS } = options
+  const { settings, log, onHopeless, silentMs = SILENT_MS, startMs = START_MS } = options
   cluster.setupPrimary({ exec: fileURLToPath(file) })
   const stopping = new AbortController()
   const members = new Set<Member>()
@@ -158,7 +159,7 @@ export function superviseWorkers(file: URL, options: SuperviseOptions): Supervis
       for (const place of places.slice(0, count)) {
         if (stopping.signal.aborted) return false
         const next = launch()
-        const started = await Promise.race([next.listening, sleep(START_MS, undefined, { ref: false })])
+        const started = await Promise.race([next.listening, sleep(startMs, undefined, { ref: false })])
         if (started === undefined) {
           next.worker.process.kill('SIGKILL')
           return false

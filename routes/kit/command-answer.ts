@@ -3,6 +3,9 @@ import type { FastifyReply } from 'fastify'
 import { CommandResultSchema } from '../../plugins/ingest/dry-run/result.ts'
 import type { Command } from '../../storage/kit/command.ts'
 
+/** How long an answer waits for what was asked for: less than a request may take. */
+export const PATIENCE_MS = 10_000
+
 export const commandAddress = ({ source, id }: Pick<Command, 'source' | 'id'>) =>
   `/v1/api/sources/${source}/commands/${id}`
 

@@ -135,8 +135,9 @@ export interface Storage {
   saveAlerts(lease: Lease, alerts: Alert[]): Promise<void>
 
   /**
-   * Ends commands that nobody has done within a day: `aborted`. Deletes the oldest runs and commands beyond this number, of each source; but no command that waits, nor the one that
-   * says whether the source is paused. Of the commands only the newest `MOST_RESULTS` that have one keep their result.
+   * Ends commands that nobody has done within a day: `aborted`. Deletes the oldest runs and commands beyond this number, of
+   * each source; but no command that waits, nor the one that says whether the source is paused. Of the commands only the
+   * newest `MOST_RESULTS` that have one keep their result.
    * Events are never deleted.
    */
   prune(keep: { runs: number }): Promise<void>

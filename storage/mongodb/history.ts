@@ -61,17 +61,23 @@ export function createHistory(database: Database): History {
     return end
   }
 
-  /** But that of `run`, which begins anew. */
+  /** Its end may be noted and counted, and the process gone before the run itself said so. */
+  async function withEnd(run: RunDocument): Promise<RunDocument> {
+    return run.outcome === null ? { ...run, ...(await endOf({ _id: run.source }, run._id)) } : run
+  }
+
+  /** All but that of `run`, which begins anew. */
   async function abandonRuns({ id, source, lease, started_at: finished_at }: OpenRun, inTime: InTime): Promise<void> {
     const { token } = lease
     const open = await runs.find({ source, finished_at: null, token: { $lte: token } }, READ).toArray()
     if (open.length === 0) return
+    // What they wrote may not be what the state belongs to; with an end that is noted came its own.
+    const forgotten = { state: null }
     for (const { _id, kind = 'fetch' } of open) {
-      if (_id === id) continue
       const end = { finished_at, outcome: 'aborted', reason: 'abandoned', detail: null, counts: NO_COUNTS } as const
-      await finish({ id: _id, source, kind, lease }, end, {}, inTime)
+      if (_id === id) await sources.updateOne({ _id: source, token, ...inTime }, { $set: forgotten })
+      else await finish({ id: _id, source, kind, lease }, end, forgotten, inTime)
     }
-    await sources.updateOne({ _id: source, token, ...inTime }, { $set: { state: null } })
     // They may have ended between writing events and counting them.
     await count({ revision: 1 })
   }
@@ -80,10 +86,7 @@ export function createHistory(database: Database): History {
     run: (source, id) =>
       answer(async () => {
         const run = await runs.findOne({ _id: id, source }, READ)
-        if (run === null) return null
-        // Its end may be noted and counted, and the process gone before the run itself said so.
-        const ended = run.outcome === null ? await endOf({ _id: source }, id) : null
-        return toRun({ ...run, ...ended })
+        return run && toRun(await withEnd(run))
       }),
     runs: (source, { limit, after }) =>
       answer(async () => {
@@ -95,7 +98,7 @@ export function createHistory(database: Database): History {
           .limit(limit + 1)
           .toArray()
         const { items, next } = toPage(rows, limit, (last) => [String(last.token), last._id])
-        return { items: items.map(toRun), next }
+        return { items: (await Promise.all(items.map(withEnd))).map(toRun), next }
       }),
     sources: () =>
       answer(async () => {

@@ -13,11 +13,17 @@ afterEach(async () => {
   await pool?.stop()
 })
 
-async function start(file: string, { count = 2, silentMs = 3000 } = {}) {
+async function start(file: string, { count = 2, silentMs = 3000, startMs = 10_000 } = {}) {
   const { lines, log } = createLog()
   const onHopeless = vi.fn()
-  const settings = { count, first: {} }
-  pool = superviseWorkers(new URL(file, import.meta.url), { settings: () => settings, log, onHopeless, silentMs })
+  const settings: { count: number; first: object } = { count, first: {} }
+  pool = superviseWorkers(new URL(file, import.meta.url), {
+    settings: () => settings,
+    log,
+    onHopeless,
+    silentMs,
+    startMs
+  })
   const said = (msg: string) => lines.filter((line) => line.msg.startsWith(msg))
   return { pool, said, settings, onHopeless }
 }
@@ -65,6 +71,19 @@ it('has as many workers as are wanted when it has replaced all', async () => {
   expect(await pool.replaceAll()).toBe(true)
   expect((await whoAnswers(origin)).size).toBe(1)
   expect(said('a worker ended')).toEqual([])
+})
+
+it('goes on with those that it has where a new one never listens, and ends that one', async () => {
+  const { pool, said, settings } = await start('test-worker.ts', { startMs: 2000 })
+  const origin = await pool.start()
+  await until(() => said('a worker answers requests').length === 2)
+  const before = await whoAnswers(origin)
+  settings.first = { isMute: true }
+  expect(await pool.replaceAll()).toBe(false)
+  expect(await whoAnswers(origin)).toEqual(before)
+  settings.first = {}
+  expect(await pool.replaceAll()).toBe(true)
+  expect([...(await whoAnswers(origin))].filter((pid) => before.has(pid))).toEqual([])
 })
 
 it('gives up where a worker ends of its own accord before it listens, and none does', async () => {

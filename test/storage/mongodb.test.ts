@@ -385,13 +385,17 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     const { storage } = other
     const run = await startRun(storage)
     await closeConnections(other, 'findAndModify', 'alwaysOn')
-    await expect(endRun(storage, run)).rejects.toThrow(StorageUnavailable)
+    await expect(endRun(storage, run, { state: { etag: 'kept' } })).rejects.toThrow(StorageUnavailable)
     await closeConnections(other, 'findAndModify', 'off')
-    expect((await storage.runs('demo', { limit: 10 })).items).toMatchObject([{ outcome: null }])
-    // Whoever asks for this one, to do its command again, hears that it is done.
-    expect(await storage.run('demo', run.id)).toMatchObject({ outcome: 'complete', finished_at: expect.any(String) })
+    // Whoever asks for this one, to do its command again, or for all, hears that it is done.
+    const done = { id: run.id, outcome: 'complete', finished_at: expect.any(String) }
+    expect(await storage.run('demo', run.id)).toMatchObject(done)
+    expect((await storage.runs('demo', { limit: 10 })).items).toMatchObject([done])
     await storage.releaseLease(run.lease)
-    await endRun(storage, await startRun(storage))
+    const next = await startRun(storage)
+    // What it read whole is known to the next one.
+    expect(await storage.sources()).toMatchObject([{ state: { etag: 'kept' } }])
+    await endRun(storage, next)
     expect((await storage.runs('demo', { limit: 10 })).items).toMatchObject([
       { outcome: 'complete' },
       { id: run.id, outcome: 'complete', finished_at: expect.any(String) }
