@@ -38,6 +38,16 @@ function isBetween(n: number, least: number, most: number): boolean {
   return n >= least && n <= most
 }
 
+/** Whether it is an IANA name. */
+export function isTimezone(text: string): boolean {
+  try {
+    // Offsets such as +01:00 are accepted there too, but are no zones: they know no daylight saving.
+    return /^[A-Za-z]/.test(text) && new Intl.DateTimeFormat('en', { timeZone: text }) !== undefined
+  } catch {
+    return false
+  }
+}
+
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
@@ -91,7 +101,7 @@ function offsetOfWall(wall: number, zone: string): number {
 const formats = new Map<string, Intl.DateTimeFormat>()
 
 /** Milliseconds by which the zone's clocks are ahead of UTC. */
-function offsetAt(utc: number, zone: string): number {
+export function offsetAt(utc: number, zone: string): number {
   let format = formats.get(zone)
   if (format === undefined) {
     format = new Intl.DateTimeFormat('en-US', {

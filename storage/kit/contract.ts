@@ -10,20 +10,42 @@ import type { Alert } from './alert.ts'
 import type { Bitmap } from './bitmap.ts'
 import type { Command, CommandEnd, CommandKind } from './command.ts'
 import type { Event, EventContent } from './event.ts'
-import type { EventFilters } from './filters.ts'
+import type { EventQuery } from './filters.ts'
 import type { Reject } from './reject.ts'
 import type { Outcome, Reason, Run, RunCounts, RunKind } from './run.ts'
 
 export interface Storage {
-  /** Events in order of (starts_at, id), after the position, with their keys in the order of `EventSchema`. */
-  find(filters: EventFilters, page: PageRequest): Promise<EventPage>
-  /** All of them in the same order, in constant memory. Ends when the consumer leaves or the signal aborts. */
-  stream(filters: EventFilters, signal?: AbortSignal): AsyncIterable<Event>
-  get(id: string): Promise<Event | null>
+  /**
+   * Events in the query's order, after the position, with their keys in the order of `EventSchema`. Rejects with
+   * `QueryTooSlow` where no index answers it and `QUERY_DEADLINE_MS` are not enough, and with `Forgotten` where
+   * `asOf` is before what is kept. It must not keep its thread from other work for long.
+   */
+  find(query: EventQuery, page: PageRequest): Promise<EventPage>
+  /** How many events there are, counted no further than one beyond `most`. Rejects as `find` does. */
+  count(query: EventQuery, most: number): Promise<number>
+  /**
+   * All of them in the same order, in constant memory. Ends when the consumer leaves or the signal aborts. The
+   * deadline is that of each page that is read.
+   */
+  stream(query: EventQuery, signal?: AbortSignal): AsyncIterable<Event>
+  /** @param asOf see `EventQuery.asOf` */
+  get(id: string, asOf?: string): Promise<Event | null>
+  /** What an event was, newest first, as far back as it is kept; empty where there is none with this id. */
+  versions(id: string, page: PageRequest): Promise<Page<EventVersion>>
+  /**
+   * The changes of all events, each source's in the order in which they were made, oldest first: those after the position, or
+   * else those since the time, or else all that are kept. None is passed over, whatever is being written meanwhile: rejects
+   * with `Forgotten` where changes after the position were deleted (`prune`) since it was given.
+   */
+  changes(page: ChangesRequest): Promise<ChangePage>
+  /** The position after every change there is now. */
+  lastChange(): Promise<Position>
   /** What it has of these events, in no order; those that are not there, or not of this source, are left out. */
   known(source: string, which: { ids: string[] } | { numbers: number[] }): Promise<KnownEvent[]>
   /** Grows with every change to any event, after it. What is read later is never older than the revision read before. */
   revision(): Promise<number>
+  /** A random secret, made once with the store, that every process on it shares: hexadecimal, 64 digits. */
+  secret(): Promise<string>
 
   /** null where there is none of this source with this id. */
   run(source: string, id: string): Promise<Run | null>
@@ -137,10 +159,11 @@ export interface Storage {
   /**
    * Ends commands that nobody has done within a day: `aborted`. Deletes the oldest runs and commands beyond this number, of
    * each source; but no command that waits, nor the one that says whether the source is paused. Of the commands only the
-   * newest `MOST_RESULTS` that have one keep their result.
+   * newest `MOST_RESULTS` that have one keep their result. Former states of events that ended before `historySince`
+   * are deleted, and nothing is told any more of how events were before then; left out, all are kept.
    * Events are never deleted.
    */
-  prune(keep: { runs: number }): Promise<void>
+  prune(keep: { runs: number; historySince?: string }): Promise<void>
   /** Resolves when the storage answers and is migrated. */
   ping(): Promise<void>
   /** Brings an empty or older storage to what this program needs. Idempotent; several may call it at once. */
@@ -174,6 +197,28 @@ export interface Page<T> {
   items: T[]
   /** null on the last page. */
   next: Position | null
+}
+
+/** A state of an event, and the one before. */
+export interface EventVersion {
+  /** When it became so: its `updated_at`. */
+  at: string
+  /** Of the run that made it so; null where that was before histories were kept. */
+  run_id: string | null
+  event: Event
+  /** null where it is new, or what was before is not kept. */
+  before: Event | null
+}
+
+/** `since`: UTC with milliseconds, inclusive. */
+export type ChangesRequest = { limit: number } & ({ after?: Position } | { since: string })
+
+export interface ChangePage {
+  /** `position`: after this change. */
+  items: (EventVersion & { position: Position })[]
+  /** After the last of them; where there are none, where to ask again. */
+  next: Position
+  hasMore: boolean
 }
 
 export interface EventPage {
@@ -241,6 +286,8 @@ export interface OpenRun {
   met: Bitmap
   /** Ids of events that were written again after this run had met them, the first 10 000: `noteRepeated`. */
   repeated: Set<string>
+  /** How many changes of events it has written, or tried to: what orders them within the run. */
+  changes: number
 }
 
 /** Counts of events, each in one of them. One that comes back and changed counts as restored alone. */

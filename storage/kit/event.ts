@@ -56,3 +56,10 @@ export const EventSchema = Type.Object(
   { $id: 'Event', title: 'Event' }
 )
 export type Event = Static<typeof EventSchema>
+
+/** Those fields of one that were asked for. */
+export const EventFieldsSchema = Type.Partial(EventSchema, {
+  $id: 'EventFields',
+  title: 'EventFields',
+  minProperties: 1
+})

@@ -1,3 +1,32 @@
+import type { Event } from './event.ts'
+
+/** What is asked of the events. */
+export interface EventQuery {
+  filters: EventFilters
+  sort: EventSort
+  /**
+   * UTC with milliseconds: the events as they were then, from their history. Of two states of one millisecond, the later
+   * one. Left out: as they are.
+   */
+  asOf?: string
+}
+
+/**
+ * By the value, then by id, both in the same direction. `start`: `starts_at`. `end`: `ends_at`, or `starts_at` where there is
+ * none. `title`: `titleKey`. `updated`: `updated_at`. `min_price`: events without a price come after all others,
+ * descending before them.
+ */
+export interface EventSort {
+  by: SortKey
+  descending: boolean
+}
+
+export const SORT_KEYS = ['start', 'end', 'title', 'updated', 'min_price'] as const
+export type SortKey = (typeof SORT_KEYS)[number]
+
+/** How long a storage may look for what no index finds. */
+export const QUERY_DEADLINE_MS = 2000
+
 /**
  * Database-neutral filters. A driver turns them into its own query in one pure function; only these types cross
  * into `storage/`, never text from a request.
@@ -15,7 +44,39 @@ export interface EventFilters {
   everOnline?: true
   /** Today's value. */
   sellMode?: 'online' | 'offline'
-  source?: string
+  /** Each of these four: one of the values, of which there is at least one. */
+  sources?: string[]
+  baseEvents?: string[]
+  organizers?: string[]
+  statuses?: Event['status'][]
+  /** Folded (`fold`): the title has them all, in any order, the last one at least as the beginning of a word. */
+  words?: string[]
+  soldOut?: boolean
+  /** UTC with milliseconds: `updated_at` is at or after it. */
+  updatedSince?: string
+  zone?: ZoneFilter
+  available?: Availability
+}
+
+/** What one and the same zone of the event must be, all of it. Of what is left out nothing is asked. */
+export interface ZoneFilter {
+  minPrice?: number
+  maxPrice?: number
+  minCapacity?: number
+  numbered?: boolean
+  /** Folded: a part of its folded name. */
+  name?: string
+}
+
+/**
+ * An event is available while it is not sold out, some zone has capacity, and its sale is on: from `sell_from` to `sell_to`,
+ * both inclusive and in its time zone; where one is missing there is no such bound.
+ */
+export interface Availability {
+  /** false: those that are not. */
+  is: boolean
+  /** `YYYY-MM-DDTHH:MM:SSZ`. */
+  at: string
 }
 
 /**

@@ -11,7 +11,8 @@ export function newRun(source: string, lease: Lease, kind: RunKind, id: string =
     lease,
     started_at: lease.now().toISOString(),
     met: new Bitmap(),
-    repeated: new Set()
+    repeated: new Set(),
+    changes: 0
   }
 }
 

@@ -1,7 +1,7 @@
 import type { EventPage, PageRequest, Position } from './contract.ts'
 import type { Event } from './event.ts'
 
-const PAGE = 500
+const PAGE = 100
 
 /** Streams by keyset pages: no cursor, transaction or snapshot is held while the consumer takes its time. */
 export async function* streamPages(

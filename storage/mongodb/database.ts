@@ -10,7 +10,8 @@ import type {
   MetaDocument,
   RejectDocument,
   RunDocument,
-  SourceDocument
+  SourceDocument,
+  VersionDocument
 } from './documents.ts'
 import { createFence, type Fence, isFenced, toCommands, type Write } from './fence.ts'
 
@@ -23,6 +24,7 @@ export const DUPLICATE_KEY = 11000
 /** The collections, and what turns what the driver throws into errors of the contract. */
 export interface Database {
   events: Collection<EventDocument>
+  versions: Collection<VersionDocument>
   runs: Collection<RunDocument>
   rejects: Collection<RejectDocument>
   sources: Collection<SourceDocument>
@@ -91,6 +93,7 @@ export function createDatabase(client: MongoClient, db: Db): Database {
   }
   return {
     events: db.collection('events'),
+    versions: db.collection('versions'),
     runs: db.collection('runs'),
     rejects: db.collection('rejects'),
     sources: db.collection('sources'),

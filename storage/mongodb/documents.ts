@@ -5,12 +5,14 @@ import type { EncodedContent, EventLife } from '../kit/encode.ts'
 import type { Event } from '../kit/event.ts'
 import type { Reject } from '../kit/reject.ts'
 import type { Run, RunKind } from '../kit/run.ts'
+import { type Searched, toSearched, type ZoneDocument } from './searched.ts'
 
 // What may be left out came with a later version of the schema: documents of the former ones stay as they are.
 
 /** An event as the API shows it, under `_id`, followed by what only the storage needs. */
-export interface EventDocument extends Omit<Event, 'id'> {
+export interface EventDocument extends Omit<Event, 'id' | 'zones'>, Searched {
   _id: string
+  zones: ZoneDocument[]
   /** A number of its own, for `OpenRun.met`. */
   seq: number
   fingerprint: string
@@ -20,9 +22,22 @@ export interface EventDocument extends Omit<Event, 'id'> {
   as_of?: number
   /** Of the run that wrote it last: an older one may not write it. */
   token: number
-  /** When it ends, or starts where there is no end; instant and wall-clock time. */
-  end: string
-  local_end: string
+  /** 1 for the first state of it that is known, and one more with each change. */
+  version: number
+  /** Of the run that changed it last. */
+  run_id?: string
+  /** The number of its last change: see `nextChange`. */
+  change?: number
+}
+
+/** A former state of an event: the whole document as it was. `token`: of the run that put something else in its place. */
+export interface VersionDocument extends EventDocument {
+  /** See `versionId`. */
+  _id: string
+  /** The event's id. */
+  event: string
+  /** The `updated_at` of the next state. */
+  replaced_at: string
 }
 /** `token`: of its lease. */
 export type RunDocument = Omit<Run, 'id' | 'kind'> & { _id: string; token: number; kind?: RunKind }
@@ -44,6 +59,8 @@ export interface SourceDocument {
   ended?: RunEnded & { run_id: string }
   /** How many runs ended how; see `totalKey`. */
   totals?: Record<string, number>
+  /** The number of the last change that was to be deleted: see `forget`. */
+  last_forgotten?: number
   /** What they have changed in all. */
   changes?: Omit<ChangeTotals, 'source'>
 }
@@ -93,33 +110,51 @@ export interface AlertsDocument {
 }
 /** `schema` has the version of what `migrate` makes; `counters` the store's revision and the last numbers given. */
 export interface MetaDocument {
-  _id: 'schema' | 'counters'
+  _id: 'schema' | 'counters' | 'secret'
   version?: number
   revision?: number
   seq?: number
   commands?: number
+  /** How events were before then is not kept; with the counters. */
+  history_since?: string
+  secret?: string
 }
 
-export const INTERNAL = { seq: 0, fingerprint: 0, piece: 0, as_of: 0, token: 0, end: 0, local_end: 0 } as const
+/** Left out of what is shown. */
+export const INTERNAL = {
+  seq: 0,
+  fingerprint: 0,
+  piece: 0,
+  as_of: 0,
+  token: 0,
+  version: 0,
+  run_id: 0,
+  change: 0,
+  title_key: 0,
+  words: 0,
+  max_capacity: 0,
+  sale_from: 0,
+  sale_to: 0,
+  end: 0,
+  local_end: 0,
+  price: 0,
+  lowest_price: 0,
+  highest_price: 0,
+  'zones.folded': 0,
+  replaced_at: 0
+} as const
+
+type Written = 'seq' | 'piece' | 'as_of' | 'token' | 'version' | 'run_id' | 'change'
 
 export function toDocument(
   { content, fingerprint }: EncodedContent,
   life: EventLife,
-  { seq, piece, as_of, token }: Required<Pick<EventDocument, 'seq' | 'piece' | 'as_of' | 'token'>>
+  { seq, piece, as_of, ...written }: Required<Pick<EventDocument, Written>>
 ): EventDocument {
-  const { id, ...rest } = content
-  return {
-    _id: id,
-    ...rest,
-    ...life,
-    seq,
-    fingerprint,
-    piece,
-    as_of,
-    token,
-    end: content.ends_at ?? content.starts_at,
-    local_end: content.end_date ?? content.start_date
-  }
+  const { id, zones: _zones, ...rest } = content
+  const { zones, ...searched } = toSearched(content)
+  // In the order in which it is shown.
+  return { _id: id, ...rest, zones, ...life, seq, fingerprint, piece, as_of, ...written, ...searched }
 }
 
 /** @param document read without what is INTERNAL */

@@ -5,17 +5,19 @@ import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
 import type { Run } from '../kit/run.ts'
 import { NO_COUNTS } from '../kit/run.ts'
+import { changesBefore } from './change-numbers.ts'
 import { endForgottenCommands, finishCommand, pruneCommands } from './commands.ts'
 import { type Database, DUPLICATE_KEY, READ } from './database.ts'
 import { fromDocument, type RunDocument, type RunEnded } from './documents.ts'
 import type { InTime } from './fence.ts'
 import { totalKey } from './run-totals.ts'
 import { changesOf } from './totals.ts'
+import { forget } from './versions.ts'
 
 type History = Pick<Storage, 'run' | 'runs' | 'sources' | 'openRun' | 'closeRun' | 'prune'>
 
 /** By the lease that each run had: neither the clocks of several hosts nor one millisecond can put them out of order. */
-const NEWEST_RUN = { token: -1, _id: -1 } as const
+export const NEWEST_RUN = { token: -1, _id: -1 } as const
 
 type Ending = Pick<OpenRun, 'id' | 'source' | 'kind' | 'lease'>
 
@@ -122,6 +124,7 @@ export function createHistory(database: Database): History {
         const { token } = lease
         await claimSource(source, lease)
         await abandonRuns(run, fence.inTime)
+        run.changes = await changesBefore(database, run)
         const kept = (await sources.findOne({ _id: source }, READ))?.snapshots ?? []
         await bodies.deleteMany({ source, run_id: { $nin: kept.map(({ run_id }) => run_id) }, token: { $lte: token } })
         const opened = { started_at: run.started_at, finished_at: null, outcome: null, reason: null, detail: null }
@@ -161,6 +164,7 @@ export function createHistory(database: Database): History {
           await runs.deleteMany({ source, $or: [{ token: { $lt: token } }, { token, _id: { $lte: _id } }] })
         }
         for (const source of await commands.distinct('source')) await pruneCommands(database, source, keep.runs)
+        if (keep.historySince !== undefined) await forget(database, keep.historySince)
       })
   }
 }

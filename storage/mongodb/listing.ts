@@ -1,21 +1,25 @@
-import { MongoNetworkError } from 'mongodb'
 import type { Missing, OpenRun, Storage } from '../kit/contract.ts'
-import { LeaseLost } from '../kit/errors.ts'
 import { findKnown } from '../kit/pieces.ts'
+import { nextChange } from './change-numbers.ts'
 import { type Database, READ } from './database.ts'
+import type { EventDocument } from './documents.ts'
 
 const DELIST_BATCH = 500
 const LISTED = 'events_listed'
 
+import { archive } from './versions.ts'
+import { notBefore } from './write.ts'
+
 type Listing = Pick<Storage, 'meet' | 'findPieces' | 'missing' | 'delist'>
 
 /** Which events a run met, and what becomes of the others. */
-export function createListing({ events, fenced, growing }: Database): Listing {
-  /** The ids of those that are listed now: the numbers may come from an earlier run. */
-  async function listedOf(run: OpenRun, numbers: number[]): Promise<string[]> {
+export function createListing(database: Database): Listing {
+  const { events, fenced, writeFenced, growing } = database
+
+  /** Those that are listed now: the numbers may come from an earlier run. */
+  async function listedOf(run: OpenRun, numbers: number[]): Promise<EventDocument[]> {
     const filter = { source: run.source, status: 'listed', seq: { $in: numbers } } as const
-    const rows = await events.find(filter, { ...READ, projection: { _id: 1 } }).toArray()
-    return rows.map(({ _id }) => _id)
+    return events.find(filter, READ).toArray()
   }
 
   return {
@@ -55,24 +59,25 @@ export function createListing({ events, fenced, growing }: Database): Listing {
       }),
 
     async delist(run, numbers) {
-      const { lease } = run
+      const { token } = run.lease
       const missing = numbers.filter((seq) => !run.met.has(seq))
       let delisted = 0
       for (let i = 0; i < missing.length; i += DELIST_BATCH) {
-        delisted += await fenced(run, async ({ inTime, bound }) => {
+        delisted += await fenced(run, async (fence) => {
           const batch = await listedOf(run, missing.slice(i, i + DELIST_BATCH))
           if (batch.length === 0) return 0
-          const now = run.lease.now().toISOString()
-          const filter = { _id: { $in: batch }, token: { $lte: lease.token }, ...inTime }
-          const end = { status: 'delisted', delisted_at: now, updated_at: now, token: lease.token } as const
-          const update = () => events.updateMany(filter, { $set: end }, bound)
+          const time = run.lease.now().toISOString()
+          const former = batch.map((document) => {
+            return { document, replaced_at: notBefore(document.updated_at, time) }
+          })
+          await archive(database, run, former, fence)
+          const writes = former.map(({ document: { _id, version }, replaced_at: now }) => {
+            const changed = { version: version + 1, run_id: run.id, change: nextChange(run) }
+            const end = { status: 'delisted', delisted_at: now, updated_at: now } as const
+            return { set: { _id, ...end, ...changed, token } }
+          })
           return growing(batch.length, async () => {
-            // The driver does not repeat what touches many; this does no harm a second time.
-            const { matchedCount } = await update().catch((error) => {
-              if (!(error instanceof MongoNetworkError)) throw error
-              return update()
-            })
-            if (matchedCount < batch.length) throw new LeaseLost(lease.name)
+            await writeFenced(run, events, writes, fence)
             return batch.length
           })
         })

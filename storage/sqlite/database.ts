@@ -14,8 +14,11 @@ export interface Database {
   all(sql: string, ...values: SqlValue[]): Row[]
   iterate(sql: string, ...values: SqlValue[]): Iterable<Row>
   run(sql: string, ...values: SqlValue[]): { changes: number; lastInsertRowid: number }
-  attempt<T>(work: () => T): Promise<T>
+  exec(sql: string): void
+  attempt<T>(work: () => T | Promise<T>): Promise<T>
   transaction<T>(work: () => T): Promise<T>
+  /** Resolves when all of it has ended that takes several steps. */
+  settled(): Promise<void>
   /** A transaction that only the holder of the newest token of the lease can commit. */
   fenced<T>(run: Pick<OpenRun, 'lease'>, work: () => T): Promise<T>
 }
@@ -31,6 +34,8 @@ const REMEDIES: Record<number, string> = {
   26: 'something else has been written over it: stop the service and put a backup in its place'
 }
 
+const MOST_STATEMENTS = 500
+
 /** I/O error, damaged, no database. */
 const MISREAD = [10, 11, 26]
 
@@ -41,13 +46,26 @@ export function createDatabase(connection: DatabaseSync, path: string): Database
     if (statement === undefined) {
       statement = connection.prepare(sql)
       statements.set(sql, statement)
+      // Queries have many shapes: the oldest goes.
+      if (statements.size > MOST_STATEMENTS) statements.delete(statements.keys().next().value!)
     }
     return statement
   }
 
-  async function attempt<T>(work: () => T): Promise<T> {
+  const underWay = new Set<Promise<unknown>>()
+  async function follow<T>(work: Promise<T>): Promise<T> {
+    underWay.add(work)
     try {
-      return work()
+      return await work
+    } finally {
+      underWay.delete(work)
+    }
+  }
+
+  async function attempt<T>(work: () => T | Promise<T>): Promise<T> {
+    try {
+      const result = work()
+      return result instanceof Promise ? await follow(result) : result
     } catch (error) {
       if ((error as { code?: string }).code !== 'ERR_SQLITE_ERROR') throw error
       const { errcode = 0, message } = error as { errcode?: number; message: string }
@@ -80,7 +98,11 @@ export function createDatabase(connection: DatabaseSync, path: string): Database
     iterate: (sql, ...values) => prepare(sql).iterate(...values) as Iterable<Row>,
     // Never bigints: they are not asked for.
     run: (sql, ...values) => prepare(sql).run(...values) as { changes: number; lastInsertRowid: number },
+    exec: (sql) => connection.exec(sql),
     attempt,
+    settled: async () => {
+      await Promise.allSettled(underWay)
+    },
     transaction,
     fenced: ({ lease: { name, holder, token } }, work) =>
       transaction(() => {

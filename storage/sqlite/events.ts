@@ -1,50 +1,76 @@
 import type { EventPage, KnownEvent, PageRequest, Storage } from '../kit/contract.ts'
 import type { Event } from '../kit/event.ts'
-import type { EventFilters } from '../kit/filters.ts'
+import type { EventQuery } from '../kit/filters.ts'
 import { streamPages } from '../kit/stream.ts'
 import type { Database, Row } from './database.ts'
-import { selectEvents, toBlob } from './query.ts'
+import { createFinder, refuseForgotten } from './find.ts'
+import { isCommon, selectPage } from './hot.ts'
+import { toBlob } from './ids.ts'
+import { isIndexed } from './indexes.ts'
 
-type Events = Pick<Storage, 'find' | 'stream' | 'get' | 'known' | 'revision'>
+type Events = Pick<Storage, 'find' | 'count' | 'stream' | 'get' | 'known' | 'revision' | 'secret'>
 
 /** What is read of events. */
-export function createEvents({ get, attempt }: Database): Events {
-  async function find(filters: EventFilters, page: PageRequest): Promise<EventPage> {
-    return attempt(() => {
-      const query = selectEvents(filters, { ...page, limit: page.limit + 1 })
-      const row = get(query.sql, ...query.values) as unknown as { json: Uint8Array | null; n: number }
-      const json =
-        row.json === null ? Buffer.alloc(0) : Buffer.from(row.json.buffer, row.json.byteOffset, row.json.length)
-      return cutPage(json, row.n > page.limit)
-    })
+export function createEvents(database: Database): Events {
+  const { get, attempt } = database
+  const finder = createFinder(database)
+  let hasPages = false
+
+  /** @returns undefined where it takes more than one look */
+  function findCommon(query: EventQuery, page: PageRequest): EventPage | undefined {
+    hasPages ||= isIndexed(database)
+    if (!hasPages || !isCommon(query)) return undefined
+    const { page: sql, more, values } = selectPage(query, { ...page, limit: page.limit + 1 })
+    const { json: bytes, n } = get(sql, ...values) as unknown as { json: Uint8Array | null; n: number }
+    const json = bytes === null ? EMPTY : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    if (n > page.limit) return cutPage(json)
+    return more === null || get(more, ...values) === undefined ? { json, next: null } : undefined
   }
+
+  const find = (query: EventQuery, page: PageRequest) =>
+    attempt(() => findCommon(query, page) ?? finder.find(query, page))
 
   return {
     find,
-    stream: (filters, signal) => streamPages((page) => find(filters, page), signal),
-    get: (id) =>
+    count: (query, most) => attempt(() => finder.count(query, most)),
+    stream: (query, signal) => streamPages((page) => find(query, page), signal),
+    get: (id, asOf) =>
       attempt(() => {
         const row = get('select json from events where id = ?', toBlob(id))
-        return row === undefined ? null : (JSON.parse(row.json as string) as Event)
+        if (row === undefined) return null
+        const event = JSON.parse(row.json as string) as Event
+        if (asOf === undefined) return event
+        if (event.first_seen_at > asOf) return null
+        refuseForgotten(database, asOf)
+        if (event.updated_at <= asOf) return event
+        const at = Date.parse(asOf)
+        const former = get(AS_OF, toBlob(id), at, at)
+        return former === undefined ? null : (JSON.parse(former.json as string) as Event)
       }),
     known: (source, which) =>
       attempt(() => {
-        const [column, values] = 'ids' in which ? ['id', which.ids.map(toBlob)] : ['seq', which.numbers]
+        const [column, values] =
+          'ids' in which ? (['id', which.ids.map(toBlob)] as const) : (['seq', which.numbers] as const)
         return values
           .map((value) => get(`${SELECT_KNOWN} where ${column} = ?`, value))
           .filter((row) => row !== undefined)
           .map(toKnown)
           .filter(({ event }) => event.source === source)
       }),
-    revision: () => attempt(() => get("select value from meta where key = 'revision'")!.value as number)
+    revision: () => attempt(() => get("select value from meta where key = 'revision'")!.value as number),
+    secret: () => attempt(() => get('select secret from secrets')!.secret as string)
   }
 }
 
+const AS_OF = `select json from versions where event = (select seq from events where id = ?)
+  and updated <= ? and replaced > ?`
 const SELECT_KNOWN = 'select seq, fingerprint, as_of, piece, json from events'
 
 function toKnown({ seq, fingerprint, as_of, piece, json }: Row): KnownEvent {
   return { number: seq, fingerprint, asOf: as_of, piece, event: JSON.parse(json as string) } as KnownEvent
 }
+
+const EMPTY = Buffer.alloc(0)
 
 /**
  * The page was read with one event more than asked for, to see whether another page follows. An event's JSON starts
@@ -53,8 +79,7 @@ function toKnown({ seq, fingerprint, as_of, piece, json }: Row): KnownEvent {
 const EVENT_START = Buffer.from('{"id":"')
 const STARTS_AT = Buffer.from('","starts_at":"')
 
-function cutPage(json: Buffer, more: boolean): EventPage {
-  if (!more) return { json, next: null }
+function cutPage(json: Buffer): EventPage {
   const page = json.subarray(0, json.lastIndexOf(EVENT_START) - 1)
   const last = page.lastIndexOf(EVENT_START)
   const read = (from: number, length: number) => page.toString('latin1', from, from + length)

@@ -4,8 +4,10 @@ import { newRun } from '../kit/open-run.ts'
 import { toPage } from '../kit/page.ts'
 import type { Run } from '../kit/run.ts'
 import { NO_COUNTS } from '../kit/run.ts'
+import { pruneVersions } from './archive.ts'
 import { endForgottenCommands, finishCommandOf, pruneCommands } from './commands.ts'
 import type { Database, Row, SqlValue } from './database.ts'
+import { buildIndexes } from './indexes.ts'
 import { addTotals } from './totals.ts'
 
 type History = Pick<Storage, 'run' | 'runs' | 'sources' | 'openRun' | 'closeRun' | 'prune'>
@@ -91,8 +93,9 @@ export function createHistory(database: Database): History {
       })
     },
 
-    closeRun: (opened, end) =>
-      fenced(opened, () => {
+    closeRun: async (opened, end) => {
+      await buildIndexes(database, opened)
+      return fenced(opened, () => {
         const finished = opened.lease.now().toISOString()
         const { source, kind } = opened
         const set = (column: string, value: SqlValue) =>
@@ -109,10 +112,11 @@ export function createHistory(database: Database): History {
         addTotals(database, source, end.counts)
         finishCommandOf(database, opened, end)
         return toRun(get('select * from runs where id = ?', opened.id)!)
-      }),
+      })
+    },
 
-    prune: (keep) =>
-      transaction(() => {
+    prune: async (keep) => {
+      await transaction(() => {
         endForgottenCommands(database)
         for (const { name } of all('select name from sources union select source from commands')) {
           run(
@@ -124,6 +128,8 @@ export function createHistory(database: Database): History {
           pruneCommands(database, name as string, keep.runs)
         }
       })
+      if (keep.historySince !== undefined) await pruneVersions(database, Date.parse(keep.historySince))
+    }
   }
 }
 

@@ -1,13 +1,18 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Missing, Storage } from '../kit/contract.ts'
 import { findKnown } from '../kit/pieces.ts'
-import { countListed, growRevision, sourceNumber } from './counters.ts'
+import { archive } from './archive.ts'
+import { beginChanges, countListed, sourceNumber } from './counters.ts'
 import type { Database } from './database.ts'
-import { toBlob, toSeconds } from './query.ts'
+import { toBlob } from './ids.ts'
+import { toSeconds } from './time.ts'
 
 const DELIST_BATCH = 500
 /** A source that never had a run has no number. */
 const LISTED = 'where source = (select no from sources where name = ?) and listed = 1'
+
+const DELIST = `update events set listed = 0, version = version + 1, updated = ?2, change = ?3, run_id = ?4,
+  json = json_set(json, '$.status', 'delisted', '$.updated_at', ?1, '$.delisted_at', ?1) where seq = ?5`
 
 type Listing = Pick<Storage, 'meet' | 'findPieces' | 'missing' | 'delist'>
 
@@ -58,20 +63,18 @@ export function createListing(database: Database): Listing {
         const batch = numbers.slice(i, i + DELIST_BATCH).filter((seq) => !opened.met.has(seq))
         delisted += await fenced(opened, () => {
           const source = sourceNumber(database, opened.source)
-          const now = opened.lease.now().toISOString()
-          let changes = 0
+          const changes = beginChanges(database, opened.lease.now())
+          let count = 0
           for (const seq of batch) {
-            changes += run(
-              `update events set listed = 0, json = json_set(json, '$.status', 'delisted', '$.updated_at', ?1, '$.delisted_at', ?1)
-               where seq = ?2 and source = ?3 and listed = 1`,
-              now,
-              seq,
-              source
-            ).changes
+            if (get('select 1 from events where seq = ? and source = ? and listed = 1', seq, source) === undefined)
+              continue
+            archive(database, seq, changes.now)
+            run(DELIST, changes.at, changes.now, changes.next(), opened.id, seq)
+            count++
           }
-          growRevision(database, changes)
-          countListed(database, source, { listed: -changes, delisted: changes })
-          return changes
+          changes.save()
+          countListed(database, source, { listed: -count, delisted: count })
+          return count
         })
       }
       return delisted

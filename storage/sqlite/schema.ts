@@ -1,12 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { StorageUnusable } from '../kit/errors.ts'
+import { addHistory } from './add-history.ts'
 
 /**
  * One entry a version, never changed once released. Times in `events` are seconds since 1970, so that an index entry
- * stays small; those without an end end when they start. `events_by_start` holds every column that a filter reads, so
- * that an event's own row is read only when it is in the answer.
+ * stays small; those without an end end when they start.
  */
-const MIGRATIONS = [
+const MIGRATIONS: (string | ((db: DatabaseSync) => void))[] = [
   `create table meta (key text primary key, value integer not null) strict, without rowid;
    insert into meta values ('revision', 0);
    create table sources (no integer primary key, name text not null unique, state text, last_success_at text) strict;
@@ -68,7 +68,8 @@ const MIGRATIONS = [
    update sources set
      listed_events = (select count(*) from events where source = no and listed = 1),
      delisted_events = (select count(*) from events where source = no and listed = 0);
-   create table alerts (no integer primary key, json text not null) strict;`
+   create table alerts (no integer primary key, json text not null) strict;`,
+  addHistory
 ]
 
 /**
@@ -87,7 +88,10 @@ export function migrate(db: DatabaseSync, path: string): void {
           'run that version, or set [sqlite] path to another file'
       )
     }
-    for (const sql of MIGRATIONS.slice(from)) db.exec(sql)
+    for (const migration of MIGRATIONS.slice(from)) {
+      if (typeof migration === 'string') db.exec(migration)
+      else migration(db)
+    }
     db.exec(`pragma user_version = ${MIGRATIONS.length}`)
     db.exec('commit')
   } catch (error) {

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Storage } from '../kit/contract.ts'
 import { StorageUnavailable, StorageUnusable } from '../kit/errors.ts'
 import { createAlerts } from './alerts.ts'
+import { createChanges } from './changes.ts'
 import { createCommands } from './commands.ts'
 import { createDatabase } from './database.ts'
 import { createEvents } from './events.ts'
@@ -21,6 +22,7 @@ export function createStorage(db: DatabaseSync, path: string): Storage {
   const database = createDatabase(db, path)
   return {
     ...createEvents(database),
+    ...createChanges(database),
     ...createWrite(database),
     ...createListing(database),
     ...createHistory(database),
@@ -51,6 +53,7 @@ export function createStorage(db: DatabaseSync, path: string): Storage {
       }
     },
     close: async () => {
+      await database.settled()
       if (db.isOpen) db.close()
     }
   }

@@ -1,36 +1,56 @@
 import type { Storage, WriteOptions } from '../kit/contract.ts'
-import { type EncodedContent, type EventLife, encodeContent, keepLast, nextLife } from '../kit/encode.ts'
+import { type EncodedContent, encodeContent, keepLast, nextLife } from '../kit/encode.ts'
 import type { Event } from '../kit/event.ts'
 import { judgeWrite } from '../kit/judge-write.ts'
 import { noteRepeated } from '../kit/open-run.ts'
-import { countListed, growRevision, sourceNumber } from './counters.ts'
-import type { Database } from './database.ts'
-import { toBlob, toSeconds } from './query.ts'
+import { archive } from './archive.ts'
+import { STATE_COLUMNS, stateColumns } from './columns.ts'
+import { beginChanges, type Changes, countListed, sourceNumber } from './counters.ts'
+import type { Database, SqlValue } from './database.ts'
+import { toBlob } from './ids.ts'
+import { addWords, dropWords, isIndexed } from './indexes.ts'
 
 export function createWrite(database: Database): Pick<Storage, 'write'> {
   const { get, run, fenced } = database
 
   function insert(id: Uint8Array, encoded: EncodedContent, source: number, writing: Writing): number {
-    const result = run(
+    const state = toState(encoded, undefined, writing)
+    const { lastInsertRowid } = run(
       INSERT,
       id,
       source,
       writing.pieces.get(encoded.content.id) ?? null,
       writing.asOf,
-      ...columnValues(encoded, nextLife(encoded.content, undefined, writing))
+      writing.changes.next(),
+      writing.runId,
+      ...state
     )
-    return result.lastInsertRowid
+    if (writing.isIndexed) addWords(database, lastInsertRowid, state[WORDS] as string)
+    return lastInsertRowid
   }
 
   function update(seq: number, encoded: EncodedContent, writing: Writing): void {
-    const before = JSON.parse(get('select json from events where seq = ?', seq)!.json as string) as Event
+    const before = get('select * from events where seq = ?', seq)!
+    const state = toState(encoded, JSON.parse(before.json as string) as Event, writing)
+    archive(database, seq, writing.changes.now)
+    // Only what changes: each column that is set rewrites every index that has it.
+    const set = COLUMNS.map((name, i) => ({ name, value: state[i]! })).filter(
+      ({ name, value }) => before[name] !== value
+    )
     run(
-      UPDATE,
+      `update events set version = version + 1, piece = ?, as_of = ?, change = ?, run_id = ?,
+         ${set.map(({ name }) => `${name} = ?`).join(', ')} where seq = ?`,
       writing.pieces.get(encoded.content.id) ?? null,
       writing.asOf,
-      ...columnValues(encoded, nextLife(encoded.content, before, writing)),
+      writing.changes.next(),
+      writing.runId,
+      ...set.map(({ value }) => value),
       seq
     )
+    if (writing.isIndexed && before.words !== state[WORDS]) {
+      dropWords(database, seq, before.words as string)
+      addWords(database, seq, state[WORDS] as string)
+    }
   }
 
   return {
@@ -38,9 +58,9 @@ export function createWrite(database: Database): Pick<Storage, 'write'> {
       fenced(opened, () => {
         const unique = keepLast(events)
         const counts = { created: 0, updated: 0, unchanged: 0, restored: 0, duplicates: events.length - unique.length }
-        const writing = { now: opened.lease.now().toISOString(), listed, pieces, asOf }
+        const changes = beginChanges(database, opened.lease.now())
+        const writing = { runId: opened.id, changes, isIndexed: isIndexed(database), listed, pieces, asOf }
         const source = sourceNumber(database, opened.source)
-        let changes = 0
         const moved = { listed: 0, delisted: 0 }
         for (const event of unique) {
           const encoded = encodeContent(event)
@@ -51,7 +71,6 @@ export function createWrite(database: Database): Pick<Storage, 'write'> {
             if (listed) opened.met.add(seq)
             counts.created++
             moved[listed ? 'listed' : 'delisted']++
-            changes++
             continue
           }
           const seq = known.seq as number
@@ -60,7 +79,6 @@ export function createWrite(database: Database): Pick<Storage, 'write'> {
           const { isNewer, isSame, countsAs } = judgeWrite(before, encoded.fingerprint, writing)
           if (!isSame) {
             update(seq, encoded, writing)
-            changes++
             if (listed && !isListed) {
               moved.listed++
               moved.delisted--
@@ -74,7 +92,7 @@ export function createWrite(database: Database): Pick<Storage, 'write'> {
           } else counts[countsAs]++
           if (listed || isListed) opened.met.add(seq)
         }
-        growRevision(database, changes)
+        changes.save()
         countListed(database, source, moved)
         return counts
       })
@@ -82,40 +100,26 @@ export function createWrite(database: Database): Pick<Storage, 'write'> {
 }
 
 interface Writing extends Required<WriteOptions> {
-  now: string
+  runId: string
+  changes: Changes
+  isIndexed: boolean
 }
 
 const NO_PIECES: ReadonlyMap<string, string> = new Map()
 
-const COLUMNS = [
-  'listed',
-  'ever_online',
-  'online',
-  'starts',
-  'ends',
-  'local_start',
-  'local_end',
-  'fingerprint',
-  'json'
-] as const
+const COLUMNS = [...STATE_COLUMNS, 'fingerprint', 'json']
+const [WORDS, STARTS, ENDS, LOCAL_START, LOCAL_END] = (
+  ['words', 'starts', 'ends', 'local_start', 'local_end'] as const
+).map((name) => STATE_COLUMNS.indexOf(name)) as [number, number, number, number, number]
 
-const INSERT = `insert into events (id, source, piece, as_of, ${COLUMNS.join(', ')})
-  values (?, ?, ?, ?, ${COLUMNS.map(() => '?').join(', ')})`
-const UPDATE = `update events set piece = ?, as_of = ?, ${COLUMNS.map((name) => `${name} = ?`).join(', ')} where seq = ?`
-
+const INSERT = `insert into events (version, id, source, piece, as_of, change, run_id, ${COLUMNS.join(', ')})
+  values (1, ?, ?, ?, ?, ?, ?, ${COLUMNS.map(() => '?').join(', ')})`
 /** In the order of COLUMNS. */
-function columnValues({ content, json, fingerprint }: EncodedContent, life: EventLife): (number | string)[] {
-  const starts = toSeconds(content.starts_at)
-  const localStart = toSeconds(content.start_date)
-  return [
-    life.status === 'listed' ? 1 : 0,
-    life.ever_online ? 1 : 0,
-    content.sell_mode === 'online' ? 1 : 0,
-    starts,
-    content.ends_at === null ? starts : toSeconds(content.ends_at),
-    localStart,
-    content.end_date === null ? localStart : toSeconds(content.end_date),
-    fingerprint,
-    `${json.slice(0, -1)},${JSON.stringify(life).slice(1)}`
-  ]
+function toState(encoded: EncodedContent, before: Event | undefined, { changes, listed }: Writing): SqlValue[] {
+  const { content, json, fingerprint } = encoded
+  const life = nextLife(content, before, { now: changes.at, listed })
+  const state = stateColumns(content, life)
+  changes.noteAhead((state[LOCAL_START] as number) - (state[STARTS] as number))
+  changes.noteAhead((state[LOCAL_END] as number) - (state[ENDS] as number))
+  return [...state, fingerprint, `${json.slice(0, -1)},${JSON.stringify(life).slice(1)}`]
 }

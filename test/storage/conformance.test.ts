@@ -6,6 +6,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Alert } from '../../storage/kit/alert.ts'
 import { Bitmap } from '../../storage/kit/bitmap.ts'
 import type {
+  ChangePage,
   EventPage,
   OpenRun,
   PageRequest,
@@ -17,9 +18,9 @@ import type {
   WriteOptions
 } from '../../storage/kit/contract.ts'
 import { encodeContent } from '../../storage/kit/encode.ts'
-import { LeaseLost } from '../../storage/kit/errors.ts'
+import { Forgotten, LeaseLost } from '../../storage/kit/errors.ts'
 import { type Event, type EventContent, EventSchema } from '../../storage/kit/event.ts'
-import type { EventFilters } from '../../storage/kit/filters.ts'
+import type { EventFilters, EventQuery } from '../../storage/kit/filters.ts'
 import { newRun } from '../../storage/kit/open-run.ts'
 import { RejectSchema } from '../../storage/kit/reject.ts'
 import { rejectId } from '../../storage/kit/rejects.ts'
@@ -40,6 +41,7 @@ FormatRegistry.Set('uuid', (text) => /^[0-9a-f-]{36}$/.test(text))
 FormatRegistry.Set('date-time', (text) => !Number.isNaN(Date.parse(text)))
 
 const ALL: EventFilters = { match: 'within' }
+const byStart = (filters: EventFilters = ALL): EventQuery => ({ filters, sort: { by: 'start', descending: false } })
 const NOTHING = { created: 0, updated: 0, unchanged: 0, restored: 0, duplicates: 0 }
 /** A source at the start of its first run. */
 const FRESH: SourceState = {
@@ -52,14 +54,14 @@ const FRESH: SourceState = {
 }
 const parse = (page: EventPage) => JSON.parse(`[${page.json}]`) as Event[]
 const find = async (storage: Storage, filters: EventFilters = ALL, page: PageRequest = { limit: 1000 }) =>
-  parse(await storage.find(filters, page))
+  parse(await storage.find(byStart(filters), page))
 const numbers = (events: Event[]) => events.map((event) => Number(event.event_id.slice(1)))
 
 async function walk(storage: Storage, filters: EventFilters, limit: number): Promise<Event[]> {
   const events: Event[] = []
   let after: PageRequest['after']
   do {
-    const page: EventPage = await storage.find(filters, { limit, ...(after && { after }) })
+    const page: EventPage = await storage.find(byStart(filters), { limit, ...(after && { after }) })
     const items = parse(page)
     expect(items.length).toBeLessThanOrEqual(limit)
     if (page.next !== null) expect(items.length).toBe(limit)
@@ -612,7 +614,7 @@ for (const driver of DRIVERS.keys()) {
       })
 
       it('gives an empty page of an empty store', async () => {
-        const page = await storage.find(ALL, { limit: 10 })
+        const page = await storage.find(byStart(), { limit: 10 })
         expect(parse(page)).toEqual([])
         expect(page.next).toBeNull()
       })
@@ -631,10 +633,10 @@ for (const driver of DRIVERS.keys()) {
           storage,
           Array.from({ length: 20 }, (_, i) => makeEvent(i))
         )
-        const first = await storage.find(ALL, { limit: 10 })
+        const first = await storage.find(byStart(), { limit: 10 })
         const before = makeEvent(100, { start_date: '2024-01-01T00:00:00' })
         await ingest(storage, [before, ...Array.from({ length: 15 }, (_, i) => makeEvent(i))])
-        const rest = parse(await storage.find(ALL, { limit: 100, after: first.next! }))
+        const rest = parse(await storage.find(byStart(), { limit: 100, after: first.next! }))
         expect([...numbers(parse(first)), ...numbers(rest)]).toEqual(Array.from({ length: 20 }, (_, i) => i))
       })
 
@@ -731,9 +733,9 @@ for (const driver of DRIVERS.keys()) {
         expect(await ask({ everOnline: true })).toEqual([0, 1, 3])
         expect(await ask({ sellMode: 'online' })).toEqual([0, 3])
         expect(await ask({ sellMode: 'offline' })).toEqual([1, 2])
-        expect(await ask({ source: 'other' })).toEqual([3])
-        expect(await ask({ source: 'other', everOnline: true })).toEqual([3])
-        expect(await ask({ source: 'nobody' })).toEqual([])
+        expect(await ask({ sources: ['other'] })).toEqual([3])
+        expect(await ask({ sources: ['other'], everOnline: true })).toEqual([3])
+        expect(await ask({ sources: ['nobody'] })).toEqual([])
       })
 
       it('takes a bound at either end of the calendar', async () => {
@@ -753,12 +755,12 @@ for (const driver of DRIVERS.keys()) {
           Array.from({ length: 600 }, (_, i) => makeEvent(i))
         )
         const streamed: string[] = []
-        for await (const event of storage.stream(ALL)) streamed.push(event.id)
+        for await (const event of storage.stream(byStart())) streamed.push(event.id)
         expect(streamed).toEqual((await walk(storage, ALL, 1000)).map((event) => event.id))
         const stop = new AbortController()
         let seen = 0
         const reading = async () => {
-          for await (const _event of storage.stream(ALL, stop.signal)) if (++seen === 3) stop.abort()
+          for await (const _event of storage.stream(byStart(), stop.signal)) if (++seen === 3) stop.abort()
         }
         await expect(reading()).rejects.toThrow()
         expect(seen).toBeLessThan(600)
@@ -1008,7 +1010,7 @@ for (const driver of DRIVERS.keys()) {
     describe('numbers of events', () => {
       /** As the events themselves say. */
       async function counted(source: string) {
-        const statuses = (await find(storage, { ...ALL, source })).map(({ status }) => status)
+        const statuses = (await find(storage, { ...ALL, sources: [source] })).map(({ status }) => status)
         const count = (status: string) => statuses.filter((one) => one === status).length
         return { source, listed: count('listed'), delisted: count('delisted') }
       }
@@ -1256,6 +1258,41 @@ for (const driver of DRIVERS.keys()) {
         expect((await storage.runs('other', { limit: 10 })).items).toHaveLength(1)
         expect((await storage.rejects('demo', { limit: 10 })).items).toHaveLength(5)
         expect(await find(storage)).toHaveLength(1)
+      })
+    })
+
+    describe('changes', () => {
+      const only = (title: string) => ingest(storage, [makeEvent(1, { title })], { complete: false })
+      const titles = ({ items }: ChangePage) => items.map(({ event }) => event.title)
+
+      it('are refused after a position where some of them were deleted, not where none is lacking', async () => {
+        const empty = await storage.lastChange()
+        await ingest(storage, [makeEvent(1, { title: 'A' }), makeEvent(2)])
+        const early = await storage.lastChange()
+        const first = (await storage.changes({ limit: 1 })).next
+        await only('B')
+        const between = await storage.lastChange()
+        await only('C')
+        const last = await storage.lastChange()
+        const { items } = await storage.changes({ limit: 10, after: between })
+        await storage.prune({ runs: 9, historySince: new Date(Date.parse(items[0]!.at) + 1).toISOString() })
+
+        for (const after of [empty, first, early]) {
+          const error = await storage.changes({ limit: 10, after }).catch((error) => error)
+          expect(error).toBeInstanceOf(Forgotten)
+          expect(error.message).toMatch(/all from 20.*Z on: start afresh/)
+        }
+        expect(titles(await storage.changes({ limit: 10, after: between }))).toEqual(['C'])
+        expect(await storage.changes({ limit: 10, after: last })).toMatchObject({ items: [], hasMore: false })
+        // Who starts afresh is told of all that are kept, also page by page, though some before the last one are not.
+        for (const start of [{}, { since: '2000-01-01T00:00:00.000Z' }]) {
+          const page = await storage.changes({ limit: 1, ...start })
+          const rest = await storage.changes({ limit: 10, after: page.next })
+          expect([...titles(page), ...titles(rest)]).toEqual(['Event 2', 'C'])
+          expect(titles(await storage.changes({ limit: 10, after: page.items[0]!.position }))).toEqual(['C'])
+        }
+        await only('D')
+        expect(titles(await storage.changes({ limit: 10, after: last }))).toEqual(['D'])
       })
     })
 

@@ -2,28 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BSON, type Db, MongoClient } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { encodeContent } from '../../storage/kit/encode.ts'
-import { LeaseLost, StorageUnavailable, StorageUnusable } from '../../storage/kit/errors.ts'
-import type { EventFilters } from '../../storage/kit/filters.ts'
+import { Forgotten, LeaseLost, QueryTooSlow, StorageUnavailable, StorageUnusable } from '../../storage/kit/errors.ts'
+import type { Event } from '../../storage/kit/event.ts'
+import { SORT_KEYS } from '../../storage/kit/filters.ts'
 import { rejectId } from '../../storage/kit/rejects.ts'
 import { NO_COUNTS } from '../../storage/kit/run.ts'
+import { fold } from '../../storage/kit/words.ts'
 import { createDatabase } from '../../storage/mongodb/database.ts'
-import { INTERNAL } from '../../storage/mongodb/documents.ts'
 import { createFence, toCommands } from '../../storage/mongodb/fence.ts'
 import { createLeases } from '../../storage/mongodb/leases.ts'
-import { toFilter } from '../../storage/mongodb/query.ts'
 import { createMigration } from '../../storage/mongodb/schema.ts'
 import { createStore, delistMissing, endRun, ingest, makeEvent, startRun, type TestStore, whyNot } from './fixtures.ts'
-
-interface Stage {
-  stage: string
-  indexName?: string
-  inputStage?: Stage
-  inputStages?: Stage[]
-}
-const flatten = (stage: Stage): Stage[] => [
-  stage,
-  ...[stage.inputStage, ...(stage.inputStages ?? [])].filter((one) => one !== undefined).flatMap(flatten)
-]
+import { flattenStages } from './stages.ts'
 
 const THEN = '2024-01-01T00:00:00.000Z'
 const LIFE = { status: 'listed', first_seen_at: THEN, updated_at: THEN, delisted_at: null, ever_online: true }
@@ -77,6 +67,8 @@ async function writeVersion1(db: Db): Promise<void> {
   await insert('meta', { _id: 'counters', revision: 5, seq: 2 }, { _id: 'schema', version: 1 })
 }
 
+const BY_START = { filters: { match: 'within' as const }, sort: { by: 'start' as const, descending: false } }
+
 describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
   let store: TestStore
   let client: MongoClient
@@ -104,40 +96,6 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
       data: { failCommands: [command], closeConnection: true, appName: to.options.database }
     })
 
-  describe('the list query', () => {
-    const local = { clock: 'local' as const, at: '2024-05-02T00:00:00' }
-    const utc = { clock: 'utc' as const, at: '2024-05-20T00:00:00Z' }
-    const queries: [string, EventFilters][] = [
-      ['without filters', { match: 'within' }],
-      ['as it is by default', { match: 'within', everOnline: true }],
-      ['between bounds', { match: 'within', from: local, to: utc, everOnline: true }],
-      ['that overlaps', { match: 'overlaps', from: local, to: utc, everOnline: true }],
-      ['sold offline', { match: 'starts', from: local, sellMode: 'offline' }]
-    ]
-    for (const [name, filters] of queries) {
-      it(`${name} goes by the index`, async () => {
-        for (const after of [undefined, ['2024-05-02T20:00:00Z', makeEvent(1).id]]) {
-          const explained = await client
-            .db(store.options.database as string)
-            .collection('events')
-            .find(toFilter(filters, after) as object, { projection: INTERNAL })
-            .sort({ starts_at: 1, _id: 1 })
-            .hint('events_by_start')
-            .limit(21)
-            .explain('executionStats')
-          const stages = flatten(explained.queryPlanner.winningPlan)
-          expect(stages.map((stage) => stage.stage)).not.toContain('COLLSCAN')
-          expect(stages.find((stage) => stage.stage === 'IXSCAN')?.indexName).toBe('events_by_start')
-          // The stand-in's planner shows a sort for every sort, and its figures leave the limit out.
-          if (isMongod) {
-            expect(stages.map((stage) => stage.stage)).not.toContain('SORT')
-            expect(explained.executionStats.totalDocsExamined).toBeLessThanOrEqual(21)
-          }
-        }
-      })
-    }
-  })
-
   it('refuses a database that a newer version wrote', async () => {
     const other = await createStore('mongodb')
     const meta = client.db(other.options.database as string).collection<{ _id: string }>('meta')
@@ -157,14 +115,14 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
       renewLease: async () => {
         await db
           .collection<{ _id: string }>('meta')
-          .updateOne({ _id: 'schema' }, { $set: { version: 3 } }, { upsert: true })
+          .updateOne({ _id: 'schema' }, { $set: { version: 4 } }, { upsert: true })
         // It was renewed just before it stood still; the next time it is lost.
         overtaken.renewLease = async () => false
         return true
       }
     }
     await expect(createMigration(database, overtaken).migrate()).rejects.toThrow(StorageUnavailable)
-    expect(await db.collection<{ _id: string }>('meta').findOne({ _id: 'schema' })).toMatchObject({ version: 3 })
+    expect(await db.collection<{ _id: string }>('meta').findOne({ _id: 'schema' })).toMatchObject({ version: 4 })
     await other.close()
   })
 
@@ -178,10 +136,45 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     const { storage } = other
     await storage.ping()
     const indexes = (await db.collection('events').indexes()).map((index) => index.name)
-    expect(indexes.toSorted()).toEqual(['_id_', 'events_by_start', 'events_listed'])
+    expect(indexes.toSorted()).toEqual([
+      '_id_',
+      'events_by_base',
+      'events_by_change',
+      'events_by_end',
+      'events_by_price',
+      'events_by_starts_at',
+      'events_by_title',
+      'events_by_updated',
+      'events_by_words',
+      'events_listed'
+    ])
 
     const [listed, gone] = [makeEvent(1), makeEvent(2)]
     expect(await storage.get(listed.id)).toEqual({ ...listed, ...LIFE })
+    expect(await storage.secret()).toMatch(/^[0-9a-f]{64}$/)
+    expect(await storage.secret()).toBe(await (await other.open()).secret())
+    for (const by of SORT_KEYS) {
+      const query = {
+        filters: { match: 'within' as const, words: ['event'], zone: { name: 'ñ' } },
+        sort: { by, descending: false }
+      }
+      expect(JSON.parse(`[${(await storage.find(query, { limit: 9 })).json}]`), by).toHaveLength(0)
+      const folded = { ...query, filters: { ...query.filters, zone: { name: fold('Ñ'), maxPrice: 10 } } }
+      const found = JSON.parse(`[${(await storage.find(folded, { limit: 9 })).json}]`)
+      expect(
+        found.toSorted((a: Event, b: Event) => a.event_id.localeCompare(b.event_id)),
+        by
+      ).toEqual([
+        { ...listed, ...LIFE },
+        { ...gone, ...LIFE, status: 'delisted', delisted_at: THEN }
+      ])
+    }
+    // How they were before is not known; that they are is no change.
+    await expect(storage.get(listed.id, THEN)).rejects.toThrow(Forgotten)
+    expect((await storage.versions(listed.id, { limit: 9 })).items).toEqual([
+      { at: THEN, run_id: null, event: { ...listed, ...LIFE }, before: null }
+    ])
+    expect((await storage.changes({ since: '2020-01-01T00:00:00.000Z', limit: 9 })).items).toEqual([])
     expect(await storage.sources()).toEqual([
       {
         source: 'demo',
@@ -218,6 +211,10 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     expect(await storage.findPieces(run, [piece])).toMatchObject([[expect.any(Number)]])
     expect(await storage.missing(run, THEN)).toEqual({ all: [], future: [], listedFuture: 0 })
     expect(await storage.write(run, [gone])).toMatchObject({ restored: 1 })
+    expect((await storage.changes({ since: '2020-01-01T00:00:00.000Z', limit: 9 })).items).toMatchObject([
+      { run_id: run.id, event: { event_id: 'e3' }, before: null },
+      { run_id: run.id, event: { id: gone.id, status: 'listed' }, before: { id: gone.id, status: 'delisted' } }
+    ])
     const reject = { reason: 'r', path: '/new', raw: 'raw', event_id: null }
     await storage.writeRejects(run, [reject], 10)
     expect((await storage.rejects('demo', { limit: 10 })).items).toMatchObject([
@@ -255,7 +252,7 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
       .find({ source: 'demo', status: 'listed' } as object, { projection: { _id: 0, seq: 1, starts_at: 1 } })
       .hint('events_listed')
       .explain('executionStats')
-    expect(flatten(explained.queryPlanner.winningPlan).map((stage) => stage.stage)).not.toContain('COLLSCAN')
+    expect(flattenStages(explained.queryPlanner.winningPlan).map((stage) => stage.stage)).not.toContain('COLLSCAN')
     if (isMongod) expect(explained.executionStats.totalDocsExamined).toBe(0)
     await other.close()
   })
@@ -295,8 +292,10 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     const successor = await startRun(storage)
     // The successor confirms both as they are, which writes neither.
     expect(await storage.write(successor, [makeEvent(1), makeEvent(2)])).toMatchObject({ unchanged: 2 })
+    const versions = client.db(other.options.database as string).collection('versions')
     const seen = async () => ({
-      events: (await storage.find({ match: 'within' }, { limit: 10 })).json,
+      versions: await versions.find().toArray(),
+      events: (await storage.find(BY_START, { limit: 10 })).json,
       rejects: await storage.rejects('demo', { limit: 10 }),
       sources: await storage.sources(),
       snapshots: await storage.snapshots('demo'),
@@ -411,5 +410,22 @@ describe.skipIf(whyNot('mongodb') !== undefined)('MongoDB', () => {
     await expect(store.storage.get(makeEvent(1).id)).rejects.toThrow(StorageUnavailable)
     await closeConnections(store, 'find', 'off')
     expect(await store.storage.get(makeEvent(1).id)).not.toBeNull()
+  })
+
+  it('says of a query that takes too long what to ask for, and of nothing else', async () => {
+    const tooLate = (command: string, mode: 'alwaysOn' | 'off') =>
+      client.db('admin').command({
+        configureFailPoint: 'failCommand',
+        mode,
+        data: { failCommands: [command], errorCode: 50, appName: store.options.database }
+      })
+    await tooLate('find', 'alwaysOn')
+    await expect(store.storage.find(BY_START, { limit: 9 })).rejects.toThrow(QueryTooSlow)
+    await expect(store.storage.get(makeEvent(1).id)).rejects.toThrow(StorageUnavailable)
+    await tooLate('find', 'off')
+    await tooLate('aggregate', 'alwaysOn')
+    await expect(store.storage.count(BY_START, 9)).rejects.toThrow(QueryTooSlow)
+    await tooLate('aggregate', 'off')
+    expect(await store.storage.count(BY_START, 9)).toBe(10)
   })
 })

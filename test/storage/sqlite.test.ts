@@ -5,11 +5,11 @@ import { DatabaseSync } from 'node:sqlite'
 import fastify from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { encodeContent } from '../../storage/kit/encode.ts'
-import { StorageUnavailable, StorageUnusable } from '../../storage/kit/errors.ts'
-import type { EventFilters } from '../../storage/kit/filters.ts'
+import { Forgotten, StorageUnavailable, StorageUnusable } from '../../storage/kit/errors.ts'
 import { rejectId } from '../../storage/kit/rejects.ts'
 import { NO_COUNTS } from '../../storage/kit/run.ts'
-import { selectEvents, toBlob, toSeconds } from '../../storage/sqlite/query.ts'
+import { toBlob } from '../../storage/sqlite/ids.ts'
+import { toSeconds } from '../../storage/sqlite/time.ts'
 import { createStore, DRIVERS, endRun, ingest, makeEvent, startRun } from './fixtures.ts'
 
 let folder: string
@@ -29,48 +29,6 @@ async function open(path: string) {
   }
   return app
 }
-
-describe('the list query on SQLite', () => {
-  const local = { clock: 'local' as const, at: '2024-05-02T00:00:00' }
-  const utc = { clock: 'utc' as const, at: '2024-05-03T00:00:00Z' }
-  const after = ['2024-05-02T20:00:00Z', makeEvent(1).id]
-  const queries: [string, EventFilters][] = [
-    ['without filters', { match: 'within' }],
-    ['as it is by default', { match: 'within', everOnline: true }],
-    ['between wall-clock times', { match: 'within', from: local, to: local, everOnline: true }],
-    ['between instants', { match: 'within', from: utc, to: utc, everOnline: true }],
-    ['that starts between', { match: 'starts', from: local, to: utc }],
-    ['that overlaps', { match: 'overlaps', from: local, to: utc, everOnline: true }],
-    ['sold online', { match: 'within', from: local, sellMode: 'online' }],
-    ['sold offline', { match: 'within', from: local, sellMode: 'offline' }],
-    ['of a source', { match: 'within', from: local, source: 'demo', everOnline: true }]
-  ]
-  for (const [name, filters] of queries) {
-    it(`${name} is a search in the index, with no scan of events and no sort`, async () => {
-      const store = await createStore('sqlite')
-      const db = new DatabaseSync(store.options.path as string)
-      for (const page of [{ limit: 20 }, { limit: 20, after }]) {
-        const { sql, values } = selectEvents(filters, page)
-        const plan = db
-          .prepare(`explain query plan ${sql}`)
-          .all(...values)
-          .map((row) => String(row.detail))
-        expect(
-          plan.filter((step) => /events USING.* INDEX events_by_start \(ever_online=\?/.test(step)).length
-        ).toBeGreaterThan(0)
-        expect(plan.filter((step) => /SCAN events|TEMP B-TREE|AUTOMATIC/.test(step))).toEqual([])
-        // With a cursor the range begins there.
-        if ('after' in page)
-          expect(
-            plan.some((step) => step.includes('(starts,id)>(?,?)')),
-            plan.join('\n')
-          ).toBe(true)
-      }
-      db.close()
-      await store.close()
-    })
-  }
-})
 
 const THEN = '2024-01-01T00:00:00.000Z'
 const LIFE = { status: 'listed', first_seen_at: THEN, updated_at: THEN, delisted_at: null, ever_online: true }
@@ -186,6 +144,20 @@ describe('the SQLite file', () => {
     expect(await storage.countEvents()).toEqual([{ source: 'demo', listed: 1, delisted: 1 }])
     expect(await storage.alerts()).toEqual([])
     expect(await storage.snapshots('demo')).toEqual([])
+    const sorted = {
+      filters: { match: 'within' as const, words: ['event'] },
+      sort: { by: 'title' as const, descending: true }
+    }
+    const found = JSON.parse(`[${(await storage.find(sorted, { limit: 10 })).json}]`) as { title: string }[]
+    expect(found.map(({ title }) => title)).toEqual(['Event 2', 'Event 1'])
+    expect((await storage.changes({ limit: 10 })).items.map(({ event, before }) => [event.title, before])).toEqual([
+      ['Event 1', null],
+      ['Event 2', null]
+    ])
+    expect(await storage.lastChange()).toEqual(['2', expect.stringMatching(/^\d+$/)])
+    // Its history begins now.
+    await expect(storage.get(listed.id, THEN)).rejects.toThrow(Forgotten)
+    expect(await storage.get(listed.id, new Date().toISOString())).toEqual({ ...listed, ...LIFE })
 
     const run = await startRun(storage)
     expect(run.lease.token).toBe(8)
