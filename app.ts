@@ -5,9 +5,14 @@ import admin from './plugins/admin.ts'
 import commands from './plugins/commands.ts'
 import type { Config } from './plugins/config/load.ts'
 import config from './plugins/config.ts'
+import cursors from './plugins/cursors.ts'
+import deadlines from './plugins/deadlines.ts'
 import docs from './plugins/docs.ts'
+import encoding from './plugins/encoding.ts'
+import ending from './plugins/ending.ts'
 import { rejectConnection } from './plugins/errors/reject-connection.ts'
 import errors, { renderError } from './plugins/errors.ts'
+import fairness from './plugins/fairness.ts'
 import http from './plugins/http.ts'
 import ingest from './plugins/ingest.ts'
 import metrics, { type MetricsOptions } from './plugins/metrics.ts'
@@ -17,7 +22,11 @@ import scheduler from './plugins/scheduler.ts'
 import security from './plugins/security.ts'
 import sources from './plugins/sources.ts'
 import storage from './plugins/storage.ts'
+import validators from './plugins/validators.ts'
+import changes from './routes/changes.ts'
+import event from './routes/event.ts'
 import events from './routes/events.ts'
+import exports from './routes/exports.ts'
 import health from './routes/health.ts'
 import metricsRoute from './routes/metrics.ts'
 import sourceActions from './routes/source-actions.ts'
@@ -53,20 +62,34 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // Nobody may hold a connection open by saying nothing.
     requestTimeout: 30_000,
     connectionTimeout: 60_000,
-    handlerTimeout: 15_000,
-    http: { connectionsCheckingInterval: 2000 },
+    http: { connectionsCheckingInterval: 2000, maxHeaderSize: 16_384 },
     // When it closes, what has been accepted is still answered, and idle connections are not waited for.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    trustProxy: toTrust(server.trust_proxy),
+    // Nothing that is sent to it has a body worth mentioning.
+    bodyLimit: 65_536,
     // Longer ones are answered by what a route says of its parameters.
     routerOptions: { maxParamLength: 1000 },
-    ajv: { customOptions: { coerceTypes: true, removeAdditional: false, allErrors: true, keywords: ['x-allowed'] } },
+    // Of numbers: otherwise 1e400 is none, and is not compared with the greatest that there may be.
+    ajv: {
+      customOptions: {
+        coerceTypes: true,
+        removeAdditional: false,
+        allErrors: true,
+        strictNumbers: false,
+        keywords: ['x-allowed']
+      }
+    },
     frameworkErrors: (error, request, reply) => void renderError(error, request, reply),
     clientErrorHandler: rejectConnection
   })
 
   await app.register(config, { config: options.config })
   await app.register(errors)
+  await app.register(encoding)
+  await app.register(deadlines)
+  await app.register(ending)
   await app.register(security)
   await app.register(admin)
   if (server.roles.has('api')) await app.register(docs)
@@ -79,15 +102,31 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(operations)
   await app.register(commands)
   if (server.roles.has('ingest')) await app.register(scheduler, { tick: options.tick ?? true })
+  await app.register(cursors)
+  await app.register(validators)
   await app.register(pages)
   await app.register(health, { ingest: options.ingest })
   await app.register(metricsRoute)
-  if (server.roles.has('api')) {
-    await app.register(events, { prefix: '/v1/api' })
-    await app.register(sourceRoutes, { prefix: '/v1/api' })
-    await app.register(sourceHistories, { prefix: '/v1/api' })
-    await app.register(sourceRuns, { prefix: '/v1/api' })
-    await app.register(sourceActions, { prefix: '/v1/api' })
-  }
+  if (server.roles.has('api')) await app.register(api, { prefix: '/v1/api' })
   return app
+}
+
+/** What is open to everybody, and so has to be shared out. */
+async function api(app: FastifyInstance): Promise<void> {
+  await app.register(fairness)
+  await app.register(events)
+  await app.register(exports)
+  await app.register(event)
+  await app.register(changes)
+  await app.register(sourceRoutes)
+  await app.register(sourceHistories)
+  await app.register(sourceRuns)
+  await app.register(sourceActions)
+}
+
+/** As Fastify wants it: nobody, so many of the last ones, or these. */
+function toTrust(proxies: string): boolean | string[] | ((address: string, hop: number) => boolean) {
+  if (proxies === '') return false
+  if (/^\d+$/.test(proxies)) return (_address, hop) => hop < Number(proxies)
+  return proxies.split(',').map((proxy) => proxy.trim())
 }

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { isStorageFailure } from '../storage/kit/errors.ts'
 import { allowedMethods, type RoutePattern } from './errors/allowed-methods.ts'
 import { explainValidation } from './errors/explain-validation.ts'
-import { ProblemSchema, RETRY_AFTER, sendProblem } from './errors/problem.ts'
+import { HandlerTimeout, ProblemSchema, RETRY_AFTER, sendProblem } from './errors/problem.ts'
 
 /** Every error leaves as `application/problem+json`; what is not the client's fault is logged, once, and not shown. */
 export default fp(
@@ -12,7 +12,11 @@ export default fp(
     app.setErrorHandler(renderError)
 
     const routes: RoutePattern[] = []
-    app.addHook('onRoute', ({ url, method }) => void routes.push({ url, methods: [method].flat() }))
+    app.addHook('onRoute', ({ url, method }) => {
+      // What browsers ask before they ask is no method of a route.
+      const methods = [method].flat().filter((one) => one !== 'OPTIONS')
+      if (methods.length > 0) routes.push({ url, methods })
+    })
     app.setNotFoundHandler((request, reply) => {
       const path = request.url.split('?', 1)[0]!
       const allowed = allowedMethods(routes, path)
@@ -51,20 +55,26 @@ const FAULTS = {
   other: { status: 500, code: 'internal_error', detail: 'This is a fault of the service, and is logged.' }
 }
 
+const TOLD = ['EVT_QUERY_TOO_SLOW', 'EVT_TOO_MANY_STREAMS']
+
+const toCode = (code: string) => code.slice('EVT_'.length).toLowerCase()
+
 export function renderError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
   if (error.validation !== undefined) {
     return sendProblem(reply, explainValidation(error.validation, request))
   }
   const status = error.statusCode ?? 500
   if (status < 500) {
-    const code = error.code?.startsWith('EVT_') ? error.code.slice(4).toLowerCase() : (CODES[status] ?? 'bad_request')
+    const code = error.code?.startsWith('EVT_') ? toCode(error.code) : (CODES[status] ?? 'bad_request')
     const about = 'problem' in error ? (error.problem as object) : {}
     return sendProblem(reply, { ...about, status, code, detail: error.message })
   }
+  // The service is well, and the error says what to do.
+  if (TOLD.includes(error.code)) return sendProblem(reply, { status, code: toCode(error.code), detail: error.message })
   const isStorage = isStorageFailure(error)
   // That the storage is away is said once, by who watches it.
   if (!isStorage) request.log.error({ err: error, url: request.url }, 'the request failed')
-  const isTimeout = error.code === 'FST_ERR_HANDLER_TIMEOUT'
+  const isTimeout = error instanceof HandlerTimeout
   const fault = isTimeout ? FAULTS.timeout : isStorage || status === 503 ? FAULTS.storage : FAULTS.other
   if (fault.status === 503) reply.header('retry-after', RETRY_AFTER)
   return sendProblem(reply, fault)

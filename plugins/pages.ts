@@ -1,4 +1,13 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { StorageUnavailable } from '../storage/kit/errors.ts'
+import type { Body } from './pages/body.ts'
+import { createCache, type KeptPage } from './pages/cache.ts'
+import { negotiate } from './pages/compress.ts'
+import { matches, toEtag } from './pages/etag.ts'
+import { gather } from './pages/gather.ts'
+import { send, sendNotModified } from './pages/send.ts'
+import type { StoreState } from './validators.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -6,69 +15,89 @@ declare module 'fastify' {
   }
 }
 
-/** A list as it was answered. */
-export interface KeptPage {
-  body: string | Buffer
-  next_cursor: string | null
-  /** Milliseconds since 1970: what it says was so then. */
-  read_at: number
+/** What is asked for, and how it is read where no one has it in memory. */
+export interface Question {
+  /** The same for the same question, however it was put: that is what a page is kept under. */
+  key: string
+  /** Whether it is the same question whenever it is put: nothing in it depends on what time it is. */
+  isTimeless: boolean
+  /** @param state what the answer has to say of the store */
+  read(state: StoreState): Promise<Answer>
 }
 
-/** The pages that were answered last, within `[server] stale_mb`. Those that were not asked for longest go first. */
+export interface Answer {
+  body: Body
+  /** The header. */
+  link?: string
+  /** Whether the body ends with `meta`, where it can say that it is stale. */
+  hasMeta: boolean
+}
+
+/** Answers about events, with what was answered last kept in memory, within `[server] cache_mb`. */
 export interface Pages {
-  keep(query: Record<string, unknown>, page: KeptPage): void
-  /** Of the same query, whatever the order of its parameters. */
-  recall(query: Record<string, unknown>): KeptPage | undefined
+  /** From memory while that is as the storage has it, or while the storage is away: then it says so. */
+  answer(request: FastifyRequest, reply: FastifyReply, question: Question): Promise<unknown>
+  /**
+   * Answers at once what was asked before by just this URL, and is in memory as the storage has it.
+   * @returns false where it cannot
+   */
+  answerAgain(request: FastifyRequest, reply: FastifyReply): boolean
 }
 
 export default fp(
   async (app) => {
-    app.decorate('pages', createPages(app.config.server.stale_mb * 2 ** 20))
+    const cache = createCache(app.config.server.cache_mb * 2 ** 20)
+    /** Of several that ask the same at once, the others wait for the first. */
+    const reading = new Map<string, Promise<KeptPage>>()
+
+    async function read({ key, read }: Question, state: StoreState, etag: string): Promise<KeptPage> {
+      const read_at = Date.now()
+      const { body, link, hasMeta } = await read(state)
+      return cache.admit({ key, state, etag, body, link, hasMeta, read_at, urls: [], encoded: new Map() })
+    }
+    function readOnce(question: Question, state: StoreState, etag: string): Promise<KeptPage> {
+      const name = etag + question.key
+      let page = reading.get(name)
+      if (page === undefined) {
+        page = read(question, state, etag).finally(() => reading.delete(name))
+        reading.set(name, page)
+      }
+      return page
+    }
+
+    app.decorate('pages', {
+      async answer(request, reply, question) {
+        const { key } = question
+        try {
+          await gather()
+          const state = await app.validators.current()
+          const etag = toEtag(state, key)
+          if (matches(request, etag, state)) return sendNotModified(reply, etag, state)
+          const known = cache.get(key)
+          const page = known?.etag === etag ? known : await readOnce(question, state, etag)
+          if (question.isTimeless) cache.link(request.url, page)
+          return await send(request, reply, page, cache)
+        } catch (error) {
+          const stale = error instanceof StorageUnavailable ? cache.get(key) : undefined
+          if (stale === undefined) throw error
+          return await send(request, reply, stale, cache, { isStale: true })
+        }
+      },
+
+      answerAgain(request, reply) {
+        const state = app.validators.peek()
+        const page = state && cache.byUrl(request.url)
+        if (!page || page.state !== state) return false
+        if (matches(request, page.etag, state)) {
+          sendNotModified(reply, page.etag, state)
+          return true
+        }
+        const encoding = negotiate(request.headers['accept-encoding'])
+        if (encoding !== 'identity' && !Buffer.isBuffer(page.encoded.get(encoding))) return false
+        void send(request, reply, page, cache)
+        return true
+      }
+    })
   },
-  { name: 'pages', dependencies: ['config'] }
+  { name: 'pages', dependencies: ['config', 'validators'] }
 )
-
-/** A page that is asked for all the time is kept anew this often. */
-const RENEW_MS = 1000
-/** What an entry costs beside its key and body, at most. */
-const ENTRY_BYTES = 500
-
-/** @param most bytes, of all pages together */
-export function createPages(most: number): Pages {
-  const pages = new Map<string, KeptPage>()
-  let bytes = 0
-
-  function remove(key: string, page: KeptPage): void {
-    pages.delete(key)
-    bytes -= sizeOf(key, page)
-  }
-  return {
-    keep(query, page) {
-      if (most === 0) return
-      const key = toKey(query)
-      const former = pages.get(key)
-      if (former !== undefined) {
-        if (page.read_at - former.read_at < RENEW_MS) return
-        remove(key, former)
-      }
-      pages.set(key, page)
-      bytes += sizeOf(key, page)
-      for (const [oldKey, old] of pages) {
-        if (bytes <= most) return
-        remove(oldKey, old)
-      }
-    },
-    recall: (query) => pages.get(toKey(query))
-  }
-}
-
-/** Also of a small body the whole block of memory that it is a part of: that is what keeping it costs. */
-function sizeOf(key: string, { body }: KeptPage): number {
-  return (typeof body === 'string' ? body.length * 2 : body.buffer.byteLength) + key.length * 2 + ENTRY_BYTES
-}
-
-function toKey(query: Record<string, unknown>): string {
-  let key = ''
-  for (const name of Object.keys(query).sort()) key += `${name}=${JSON.stringify(query[name])}&`
-  return key
-}

@@ -1,6 +1,6 @@
 import { Cron } from 'croner'
 import fp from 'fastify-plugin'
-import type { SourceState } from '../storage/kit/contract.ts'
+import type { LeaseState, SourceState } from '../storage/kit/contract.ts'
 import type { Config } from './config/load.ts'
 
 declare module 'fastify' {
@@ -21,6 +21,8 @@ export interface Sources {
 export interface Freshness {
   name: string
   last_success_at: string | null
+  /** When a run of it was last begun, whatever came of it; null: never. */
+  last_attempt_at: string | null
   /** Whether a run was due, and its timeout has passed, without a success since; never for one that is not enabled. */
   stale: boolean
 }
@@ -39,8 +41,8 @@ export default fp(
       freshness() {
         if (freshness === undefined || performance.now() - readAt > FRESHNESS_MS) {
           readAt = performance.now()
-          freshness = Promise.all([app.storage.sources(), app.storage.agenda()]).then(([states, { now }]) =>
-            judgeFreshness(list, states, new Date(now))
+          freshness = Promise.all([app.storage.sources(), app.storage.agenda()]).then(([states, { now, leases }]) =>
+            judgeFreshness(list, states, new Date(now), leases)
           )
           // A failure is for those who asked, not for the next ones.
           freshness.catch(() => (freshness = undefined))
@@ -52,13 +54,21 @@ export default fp(
   { name: 'sources', dependencies: ['config', 'storage'] }
 )
 
-export function judgeFreshness(sources: readonly Source[], states: SourceState[], now: Date): Freshness[] {
+export function judgeFreshness(
+  sources: readonly Source[],
+  states: SourceState[],
+  now: Date,
+  leases: LeaseState[] = []
+): Freshness[] {
   const lastSuccess = new Map(states.map((state) => [state.source, state.last_success_at]))
+  const takenAt = new Map(leases.map(({ name, taken_at }) => [name, taken_at]))
   return sources.map((source) => {
     const last = lastSuccess.get(source.name) ?? null
     const overdueAt = last === null ? null : findOverdueAt(source, new Date(last))
     const stale = source.enabled && (last === null || (overdueAt !== null && overdueAt < now))
-    return { name: source.name, last_success_at: last, stale }
+    const attempt = takenAt.get(`source:${source.name}`)
+    const last_attempt_at = attempt === undefined ? null : new Date(attempt).toISOString()
+    return { name: source.name, last_success_at: last, last_attempt_at, stale }
   })
 }
 

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { AppOptions } from '../app.ts'
 import { RETRY_AFTER, sendProblem } from '../plugins/errors/problem.ts'
+import type { EventQuery } from '../storage/kit/filters.ts'
 import { NoQuery } from './kit/paging.ts'
 import { FAILURES } from './kit/responses.ts'
 
@@ -11,7 +12,12 @@ const Ready = Type.Object(
   { description: 'Yes' }
 )
 const NOT_READY = {
-  503: { ...FAILURES[503], description: 'No: `checks` has what is wrong (`storage_unavailable`, else `not_ready`)' }
+  503: {
+    ...FAILURES[503],
+    description:
+      'No, and `checks` has what is wrong: the storage (`storage_unavailable`), something else (`not_ready`), or it does not ' +
+      'become known in time (`timeout`)'
+  }
 }
 
 const health: FastifyPluginAsyncTypebox<Pick<AppOptions, 'ingest'>> = async (app, { ingest }) => {
@@ -21,7 +27,8 @@ const health: FastifyPluginAsyncTypebox<Pick<AppOptions, 'ingest'>> = async (app
       schema: {
         operationId: 'isLive',
         tags: ['health'],
-        summary: 'Whether the process answers; restart it when not',
+        summary: 'Whether the process answers',
+        description: 'Asks nothing of anybody else, the storage included: restart the process when it does not answer.',
         querystring: NoQuery,
         response: { 200: Status, 400: FAILURES[400] }
       }
@@ -57,7 +64,7 @@ const health: FastifyPluginAsyncTypebox<Pick<AppOptions, 'ingest'>> = async (app
     try {
       await app.storage.ping()
       // A file can be there and damaged.
-      await app.storage.find({ match: 'within' }, { limit: 1 })
+      await app.storage.find(ANY, { limit: 1 })
     } catch {
       return 'it does not answer, or is not set up yet; the log of this process says why. It is tried again all the time'
     }
@@ -69,5 +76,7 @@ const health: FastifyPluginAsyncTypebox<Pick<AppOptions, 'ingest'>> = async (app
 }
 
 export default health
+
+const ANY: EventQuery = { filters: { match: 'within' }, sort: { by: 'start', descending: false } }
 
 const checkIngest = (found: string) => (found === 'alive' ? 'ok' : found)

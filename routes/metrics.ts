@@ -10,14 +10,17 @@ const metrics: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'getMetrics',
         tags: ['health'],
-        summary: 'For Prometheus: docs/metrics.md says what each of them means',
+        summary: 'Figures for Prometheus',
+        description:
+          'Of all threads and processes that this one answers for; docs/metrics.md says what each of them means. While the ' +
+          'storage is away, what is known without it.',
         querystring: NoQuery,
         response: {
           200: {
             description: "Prometheus' text format",
             content: { 'text/plain': { schema: Type.String() } }
           },
-          ...FAILURES
+          400: FAILURES[400]
         }
       }
     },

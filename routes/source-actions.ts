@@ -8,7 +8,7 @@ import { RunSchema } from '../storage/kit/run.ts'
 import { PATIENCE_MS } from './kit/command-answer.ts'
 import { findSource, NameParams } from './kit/find-source.ts'
 import { NoQuery } from './kit/paging.ts'
-import { ADMIN_FAILURES, notFound } from './kit/responses.ts'
+import { ADMIN_FAILURES, conflict, notFound } from './kit/responses.ts'
 import { ACCEPTED, RunRef, runAddress, runOf } from './kit/run-answer.ts'
 
 const NothingToConfirm = createError<[string]>('EVT_NOTHING_TO_CONFIRM', '%s', 409)
@@ -78,7 +78,8 @@ const sourceActions: FastifyPluginAsyncTypebox = async (app) => {
           response: {
             200: RunRef('What was done, as it stands among the runs of the source'),
             ...ACCEPTED,
-            ...failures
+            ...failures,
+            ...(kind === 'confirm' && conflict('The last complete run is believed (`nothing_to_confirm`)'))
           }
         }
       },

@@ -6,18 +6,7 @@ import type { Page, PageRequest, Storage } from '../storage/kit/contract.ts'
 import { type Reject, RejectSchema } from '../storage/kit/reject.ts'
 import { RunSchema } from '../storage/kit/run.ts'
 import { findSource, NameParams } from './kit/find-source.ts'
-import {
-  decodeCursor,
-  isInstant,
-  isRejectId,
-  isToken,
-  isUuid,
-  nextLink,
-  PageInfo,
-  type Paging,
-  PagingQuery,
-  pageInfo
-} from './kit/paging.ts'
+import { PageInfo, PagingQuery, pageInfo, pageLinks } from './kit/paging.ts'
 import { FAILURES, notFound } from './kit/responses.ts'
 
 const PageQuery = Type.Object(PagingQuery, { additionalProperties: false })
@@ -40,14 +29,13 @@ const sourceHistories: FastifyPluginAsyncTypebox = async (app) => {
       kind: 'runs',
       operationId: 'listRuns',
       item: RunSchema,
-      position: [isToken, isUuid],
-      summary: 'Runs of a source, newest first'
+      summary: 'Runs of a source, newest first',
+      description: 'How each went, and how many events it made, changed and took off.'
     },
     {
       kind: 'rejects',
       operationId: 'listRejects',
       item: RejectSchema,
-      position: [isInstant, isRejectId],
       summary: 'Rejects of a source, last seen first',
       description: 'A page has fewer of them than `limit` where their raw texts are long; go on at `next_cursor`.'
     },
@@ -55,11 +43,11 @@ const sourceHistories: FastifyPluginAsyncTypebox = async (app) => {
       kind: 'commands',
       operationId: 'listCommands',
       item: CommandSchema,
-      position: [isToken],
-      summary: 'What people asked for, newest first, and what became of it'
+      summary: 'What people asked for, newest first',
+      description: 'And what became of it. The results of dry runs are told of each command alone.'
     }
   ] as const
-  for (const { kind, item, position, ...about } of histories) {
+  for (const { kind, item, ...about } of histories) {
     app.get(
       `/sources/:name/${kind}`,
       {
@@ -80,13 +68,12 @@ const sourceHistories: FastifyPluginAsyncTypebox = async (app) => {
       },
       async ({ params, query, url }, reply) => {
         const { name } = findSource(app.sources.list, params.name)
-        const paging: Paging = { query: { kind, name }, position: [...position] }
-        const after = decodeCursor(query.cursor, paging)
-        const found = await read[kind](name, { limit: query.limit, ...(after && { after }) })
-        const page = pageInfo(query.limit, found.next, paging)
-        const link = nextLink(url, page.next_cursor)
-        if (link !== undefined) reply.header('link', link)
-        return reply.send({ data: found.items, page })
+        const scope = `${kind} of ${name}`
+        const after = query.cursor === undefined ? undefined : await app.cursors.decode(query.cursor, () => scope)
+        const found = await read[kind](name, { limit: query.limit, ...(after && { after: after.position }) })
+        const next = found.next && (await app.cursors.encode(found.next, scope))
+        reply.header('link', pageLinks(url, next))
+        return reply.send({ data: found.items, page: pageInfo(query.limit, next) })
       }
     )
   }

@@ -8,7 +8,7 @@ import { RunSchema } from '../storage/kit/run.ts'
 import { CommandRef, commandAddress, PATIENCE_MS, sendCommand } from './kit/command-answer.ts'
 import { findSource, NameParams } from './kit/find-source.ts'
 import { NoQuery, UUID, WithDefault } from './kit/paging.ts'
-import { ADMIN_FAILURES, FAILURES, notFound } from './kit/responses.ts'
+import { ADMIN_FAILURES, conflict, FAILURES, notFound } from './kit/responses.ts'
 import { ACCEPTED, RunRef, runAddress, runOf } from './kit/run-answer.ts'
 
 const SourcePaused = createError<[string]>('EVT_SOURCE_PAUSED', '%s', 409)
@@ -73,6 +73,7 @@ const sourceRuns: FastifyPluginAsyncTypebox = async (app) => {
             headers: ACCEPTED[202].headers
           }),
           ...ADMIN_FAILURES,
+          ...conflict('The source is paused (`source_paused`) or not enabled (`source_disabled`)'),
           ...notFound('source')
         }
       }
@@ -97,7 +98,8 @@ const sourceRuns: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'getRun',
         tags: ['sources'],
-        summary: 'One run of a source, also one that was asked for and waits to be started',
+        summary: 'One run of a source',
+        description: 'Also one that was asked for and waits to be started: then `started_at` is null.',
         params: IdParams('run'),
         querystring: NoQuery,
         response: { 200: RunRef('The run'), ...FAILURES, ...notFound('run') }
@@ -119,7 +121,8 @@ const sourceRuns: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'getCommand',
         tags: ['sources'],
-        summary: 'One thing that people asked for, and what became of it; of a dry run, what a run would do',
+        summary: 'One thing that people asked for',
+        description: 'And what became of it; of a dry run, what a run would do.',
         params: IdParams('command'),
         querystring: NoQuery,
         response: { 200: CommandRef('The command'), ...FAILURES, ...notFound('command') }

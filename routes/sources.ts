@@ -18,12 +18,12 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
     ])
     return Promise.all(
       sources.map(async ({ name, adapter, cron, cron_timezone, timezone, enabled }) => {
-        const { last_success_at, stale } = freshness.find((one) => one.name === name)!
+        const { last_success_at, last_attempt_at, stale } = freshness.find((one) => one.name === name)!
         const state = states.find((one) => one.source === name)
         const last_run = (await app.storage.runs(name, { limit: 1 })).items[0] ?? null
         return {
           ...{ name, adapter, cron, cron_timezone, timezone, enabled, paused: paused.includes(name) },
-          ...{ last_success_at, stale, last_run },
+          ...{ last_success_at, last_attempt_at, stale, last_run },
           circuit: describeCircuit(state?.circuit, last_run, now),
           suspicion: state?.suspicion ?? null
         }
@@ -38,6 +38,7 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'listSources',
         tags: ['sources'],
         summary: 'All sources',
+        description: 'Those of the configuration, how fresh the events of each are, and how its last run went.',
         querystring: NoQuery,
         response: {
           200: Type.Object(
@@ -58,6 +59,8 @@ const sources: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'getSource',
         tags: ['sources'],
         summary: 'One source',
+        description:
+          'How fresh its events are, how its last run went, and whether it is paused, spared or under suspicion.',
         params: NameParams,
         querystring: NoQuery,
         response: {

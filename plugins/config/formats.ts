@@ -1,12 +1,15 @@
 import { fileURLToPath } from 'node:url'
 import { FormatRegistry } from '@sinclair/typebox'
 import { Cron } from 'croner'
+import ipaddr from 'ipaddr.js'
+import { isTimezone } from '../../adapters/kit/dates.ts'
 
 /** Formats of configuration values. */
 FormatRegistry.Set('feed-url', isFeedUrl)
 FormatRegistry.Set('webhook', (text) => text === '' || (/^https?:/.test(text) && isFeedUrl(text)))
 FormatRegistry.Set('timezone', isTimezone)
 FormatRegistry.Set('cron', isCron)
+FormatRegistry.Set('trust-proxy', (text) => text === '' || /^\d{1,2}$/.test(text) || text.split(',').every(isNetwork))
 FormatRegistry.Set('path', (text) => !text.includes('\0'))
 
 function isFeedUrl(text: string): boolean {
@@ -21,13 +24,9 @@ function isFeedUrl(text: string): boolean {
   }
 }
 
-function isTimezone(text: string): boolean {
-  try {
-    // Offsets such as +01:00 are accepted there too, but are no zones: they know no daylight saving.
-    return /^[A-Za-z]/.test(text) && new Intl.DateTimeFormat('en', { timeZone: text }) !== undefined
-  } catch {
-    return false
-  }
+function isNetwork(text: string): boolean {
+  const address = text.trim()
+  return ipaddr.isValid(address) || ipaddr.isValidCIDR(address)
 }
 
 function isCron(text: string): boolean {

@@ -49,12 +49,46 @@ export const ServerSection = Type.Object({
     allowed: 'ASCII without blanks, best 32 random characters or more',
     pattern: '^[\\x21-\\x7E]*$'
   }),
-  stale_mb: Type.Integer({
-    default: 8,
+  cache_mb: Type.Integer({
+    default: 16,
     minimum: 0,
     maximum: 4096,
-    description: 'Memory for the pages that were last answered, for while the storage is away, in MB; 0: none.',
+    description: 'Memory of each process for the answers that are asked for most, in MB; 0: none.',
     allowed: 'a whole number from 0 to 4096'
+  }),
+  rate_limit: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 1_000_000,
+    description: 'Requests that one client may send in a minute, to each process; 0: any number.',
+    allowed: 'a whole number from 0 to 1000000'
+  }),
+  trust_proxy: Type.String({
+    default: '',
+    format: 'trust-proxy',
+    description:
+      'Whose X-Forwarded-For is believed: how many proxies stand in front, or their addresses. Empty: nobody.',
+    allowed: 'a number of proxies, or addresses and networks (10.0.0.0/8) with commas between them'
+  }),
+  overload_ms: Type.Integer({
+    default: 1000,
+    minimum: 0,
+    maximum: 60_000,
+    description: 'When requests wait this long for their turn, new ones are told to come again; 0: never.',
+    allowed: 'a whole number from 0 to 60000'
+  }),
+  cors_origins: Type.String({
+    default: '',
+    pattern: '^(\\*|(https?://[^\\s,/]+(\\s*,\\s*https?://[^\\s,/]+)*)?)$',
+    description: 'Web pages that browsers may let read the API: origins with commas between them, or * for all.',
+    allowed: '* | https://site.example, … (without a path), or nothing'
+  }),
+  history_days: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 36_500,
+    description: 'How long former states of events are kept, in days; 0: for ever.',
+    allowed: 'a whole number from 0 to 36500'
   }),
   ingest_heap_mb: Type.Integer({
     default: 128,

@@ -33,7 +33,11 @@ export type Problem = Omit<Static<typeof ProblemSchema>, 'type' | 'title'>
 /** Seconds after which a 503 may be tried again. */
 export const RETRY_AFTER = '5'
 
+/** What may have been said of an answer that then did not come about. */
+const OF_ANSWERS = ['cache-control', 'content-disposition', 'content-encoding', 'etag', 'last-modified', 'link']
+
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  for (const name of OF_ANSWERS) reply.removeHeader(name)
   // As text, so that a route's own response schemas have no say in it.
   return reply.code(problem.status).type('application/problem+json; charset=utf-8').send(renderProblem(problem))
 }
@@ -49,5 +53,10 @@ const InvalidParameter = createError<[string]>('EVT_INVALID_PARAMETER', '%s', 40
 export function invalidParameter(parameter: string, detail: string, allowed: string): Error {
   return Object.assign(new InvalidParameter(detail), { problem: { parameter, allowed } })
 }
+
+export const RateLimited = createError<[string]>('EVT_RATE_LIMITED', '%s', 429)
+
+/** The answer does not come. */
+export const HandlerTimeout = createError('EVT_TIMEOUT', 'the answer took too long', 503)
 
 export const NotFound = createError<[string]>('EVT_NOT_FOUND', '%s', 404)

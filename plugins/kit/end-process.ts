@@ -38,6 +38,7 @@ export async function stopGracefully(
   ingest?: SupervisedThread
 ): Promise<void> {
   app.log.info('stopping')
+  app.ending.abort()
   // A connection with half a request on it would hold the server open for ever.
   setTimeout(() => app.server.closeAllConnections(), times.requestsMs).unref()
   leaveAfter(times.processMs, app.log)

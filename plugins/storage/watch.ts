@@ -8,10 +8,15 @@ type Operation = Exclude<keyof Storage, 'close'>
 
 const OPERATIONS: Record<Operation, Access> = {
   find: 'reading',
+  count: 'reading',
   stream: 'reading',
   get: 'reading',
+  versions: 'reading',
+  changes: 'reading',
+  lastChange: 'reading',
   known: 'reading',
   revision: 'reading',
+  secret: 'reading',
   run: 'reading',
   runs: 'reading',
   rejects: 'reading',

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, it } from 'vitest'
 import type { Storage } from '../../storage/kit/contract.ts'
+import { ask } from '../ask.ts'
 import { ADMIN_TOKEN } from '../helper.ts'
 import { freePort, live, until } from '../service.ts'
 import { DRIVERS, whyNot } from '../storage/fixtures.ts'
@@ -133,7 +134,7 @@ async function timesOf(storage: Storage): Promise<Record<string, number>> {
   }
   const page = { limit: 1000 }
   const events: object[] = []
-  for await (const event of storage.stream({ match: 'overlaps' })) events.push(event)
+  for await (const event of storage.stream(ask({ match: 'overlaps' }))) events.push(event)
   note('event', events)
   note('run', (await storage.runs('demo', page)).items)
   note('reject', (await storage.rejects('demo', page)).items)

@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { StorageUnavailable } from '../../storage/kit/errors.ts'
+import { BAD_DATES } from './bad-dates.ts'
 import { startListed } from './listed.ts'
 import { recordHazard } from './record.ts'
 
@@ -71,6 +72,136 @@ describe('a query', () => {
     expect(statuses).toEqual(INJECTIONS.map((query) => [query, 400]))
     expect(reached).toBe(0)
     expect(({} as Record<string, unknown>).limit).toBeUndefined()
+  })
+})
+
+/** The same of what else can be asked for. */
+const MORE_INJECTIONS = [
+  'q[$regex]=.*',
+  'q=',
+  'q=%F0%9F%8E%AD',
+  `q=${'x'.repeat(10_000)}`,
+  'q=a&q=b',
+  'q=%ff',
+  'zone=%C3%28',
+  'zone=%ED%A0%80',
+  'zone[$where]=1',
+  `zone=${'ñ'.repeat(201)}`,
+  'min_price[$gt]=',
+  'min_price=1e400',
+  'min_price=NaN',
+  'max_price=0x',
+  'min_capacity=1e999',
+  'free=1%20or%201=1',
+  'available=null',
+  'sold_out[]=true',
+  'numbered=%7B%7D',
+  'status=listed%00',
+  'status[$nin]=listed',
+  `source=${','.repeat(5000)}`,
+  `base_event_id=${Array.from({ length: 3000 }, () => 'a').join()}`,
+  'organizer_company_id[$ne]=1',
+  'sort=$natural',
+  "sort=start'--",
+  'fields=id,__proto__',
+  'fields=constructor',
+  'tz=../../etc/passwd',
+  'updated_since[$gt]='
+]
+
+/** What a title or an id may look like: it is looked for as it is. */
+const TEXTS = [
+  ...[
+    "' or '1'='1",
+    '"; drop table events; --',
+    '{"$gt":""}',
+    '$where',
+    '.*',
+    '(a+)+$',
+    '%',
+    '_',
+    'a" OR "b',
+    'NEAR(a b)'
+  ],
+  ...['a*', '-a', '^a', 'words:a', '\u0000', '\\', '__proto__', 'constructor', '[$ne]', '\u202e']
+]
+
+describe('other parameters', () => {
+  it('refuse what cannot be meant, and take no text for more than text', async ({ task }) => {
+    await using listed = await startListed()
+    const { service } = listed
+    const { storage } = service.app
+    const asked: unknown[] = []
+    const { find } = storage
+    storage.find = (query, page) => {
+      asked.push(query.filters)
+      return find(query, page)
+    }
+    expect(new Set(MORE_INJECTIONS).size).toBe(30)
+    const statuses: [string, number][] = []
+    for (const query of MORE_INJECTIONS) {
+      const { status, body } = await service.get(`/v1/api/events?${query}`)
+      statuses.push([query, status])
+      expect([query, body.code, typeof body.parameter]).toEqual([query, 'invalid_parameter', 'string'])
+    }
+    expect(statuses).toEqual(MORE_INJECTIONS.map((query) => [query, 400]))
+    expect(asked).toEqual([])
+
+    const faults: string[] = []
+    for (const text of TEXTS) {
+      for (const parameter of ['q', 'zone', 'base_event_id', 'organizer_company_id']) {
+        const url = `/v1/api/events?${parameter}=${encodeURIComponent(text)}`
+        const { status, body } = await service.get(url)
+        if (status >= 500 || (status === 200 && body.data.length > 0 && parameter !== 'zone')) faults.push(url)
+      }
+    }
+    expect(faults).toEqual([])
+    const isPlain = (value: unknown): boolean =>
+      typeof value === 'object' && value !== null
+        ? Object.entries(value).every(([key, one]) => /^\w+$/.test(key) && isPlain(one))
+        : true
+    const operators = asked.filter((filters) => !isPlain(filters)).length
+    recordHazard(task, {
+      hazard: '30 injections into the other parameters, 80 texts that look like some',
+      expected: '400; as text',
+      figure: `400 ${statuses.length} of 30, 5xx ${faults.length}, operators that reached a store ${operators}`
+    })
+    expect(operators).toBe(0)
+  })
+
+  it('take no date that is none, wherever there is one', async ({ task }) => {
+    await using listed = await startListed()
+    const { service } = listed
+    // As an instant and a day are dates here.
+    const dates = BAD_DATES.filter((date) => !['2021-06-30', '2021-06-30t21:00:00'].includes(date))
+    const wrong: string[] = []
+    const paths = ['start_date', 'end_date', 'updated_since', 'as_of'].map((name) => [`/v1/api/events?${name}=`, name])
+    for (const [path, name] of [...paths, ['/v1/api/changes?since=', 'since']]) {
+      for (const date of dates) {
+        const { status, body } = await service.get(path + encodeURIComponent(date))
+        if (status !== 400 || body.parameter !== name || !body.allowed) wrong.push(`${path}${date} ${status}`)
+      }
+    }
+    recordHazard(task, {
+      hazard: `${dates.length} bad dates in each of 5 parameters`,
+      expected: '400, with parameter and hint',
+      figure: `400 ${dates.length * 5 - wrong.length} of ${dates.length * 5}`
+    })
+    expect(wrong).toEqual([])
+  })
+
+  it('take no cursor of another store, nor of a former version', async () => {
+    await using listed = await startListed()
+    await using other = await startListed()
+    const cursor = (await other.service.get('/v1/api/events?limit=1')).body.page.next_cursor!
+    const former = Buffer.from(
+      JSON.stringify(['x', '2021-01-01T00:00:00Z', '00000000-0000-5000-8000-000000000000'])
+    ).toString('base64url')
+    for (const one of [cursor, former]) {
+      const { status, body } = await listed.service.get(`/v1/api/events?limit=1&cursor=${one}`)
+      expect([status, body.code, body.parameter]).toEqual([400, 'invalid_parameter', 'cursor'])
+    }
+    expect((await other.service.get(`/v1/api/events?limit=1&cursor=${cursor}`)).status).toBe(200)
   })
 })
 

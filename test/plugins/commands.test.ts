@@ -111,7 +111,7 @@ for (const driver of DRIVERS.keys()) {
       const { id } = (await ask('runs')).body as unknown as Run
       await service.app.close()
       const dead = await another('api')
-      const lease = (await dead.storage.takeLease('source:demo', 'a process that dies', 300))!
+      const lease = (await dead.storage.takeLease('source:demo', 'a process that dies', 2000))!
       await dead.storage.beginCommand(id)
       await dead.storage.openRun('demo', lease, 'fetch', id)
       expect(storage).not.toBe(dead.storage)

@@ -170,7 +170,7 @@ describe('configuration', () => {
         '[server] port: got "99999"; allowed: a whole number from 0 to 65535',
         `[server] storage: got "oracle"; allowed: ${[...DRIVERS.keys()].join(' | ')}`,
         '[server] roles: got "everything"; allowed: api | ingest | api,ingest',
-        '[server] colour: there is no such key; allowed: host, port, storage, roles, workers, log_level, admin_token, stale_mb, ingest_heap_mb',
+        '[server] colour: there is no such key; allowed: host, port, storage, roles, workers, log_level, admin_token, cache_mb, rate_limit, trust_proxy, overload_ms, cors_origins, history_days, ingest_heap_mb',
         '[sqlite] cache_mb: got "lots"; allowed: a whole number from 1 to 4096',
         `[nonsense] (section): there is no such section; allowed: [server], [alerts], ${sections}, [source.NAME]`,
         `[source.demo] adapter: got "json"; allowed: ${[...ADAPTERS.keys()].join(' | ')}`,

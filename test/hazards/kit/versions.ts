@@ -1,4 +1,5 @@
 import type { Storage } from '../../../storage/kit/contract.ts'
+import { ask } from '../../ask.ts'
 import { writeEvent, writeFeed } from '../../provider/feeds.ts'
 import { isFull } from '../record.ts'
 
@@ -48,7 +49,7 @@ export interface Differences {
 export async function compareWith({ titles }: Version, storage: Storage): Promise<Differences> {
   const found = new Set<string>()
   const differences = { lost: 0, duplicated: 0, halfDelisted: 0 }
-  for await (const { event_id, title, status, delisted_at } of storage.stream({ match: 'overlaps' })) {
+  for await (const { event_id, title, status, delisted_at } of storage.stream(ask({ match: 'overlaps' }))) {
     if (found.has(event_id)) differences.duplicated++
     found.add(event_id)
     const isListed = titles.has(event_id)

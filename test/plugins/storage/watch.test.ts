@@ -4,6 +4,7 @@ import { type Call, watchStorage } from '../../../plugins/storage/watch.ts'
 import type { Storage } from '../../../storage/kit/contract.ts'
 import { LeaseLost, StorageUnavailable } from '../../../storage/kit/errors.ts'
 import type { Event } from '../../../storage/kit/event.ts'
+import { ask } from '../../ask.ts'
 import { createStore, makeEvent } from '../../storage/fixtures.ts'
 
 function watch(storage: Partial<Storage>) {
@@ -55,7 +56,7 @@ it('a stream is told of when it ends, with how long it was waited for, not how l
   const { watched, noted } = watch({ stream })
   let seen = 0
   const read = async () => {
-    for await (const _event of watched.stream({ match: 'within' })) {
+    for await (const _event of watched.stream(ask())) {
       seen++
       await sleep(50)
     }
@@ -76,7 +77,7 @@ it('a consumer that leaves ends the stream', async () => {
     }
   }
   const { watched, noted } = watch({ stream })
-  for await (const _event of watched.stream({ match: 'within' })) break
+  for await (const _event of watched.stream(ask())) break
   expect(isClosed).toBe(true)
   expect(await noted()).toMatchObject([{ operation: 'stream', failure: undefined }])
 })

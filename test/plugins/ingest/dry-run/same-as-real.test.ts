@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../../../bench/kit/random.ts'
 import { type DryRunResult, DryRunResultSchema } from '../../../../plugins/ingest/dry-run/result.ts'
 import { type Event, EventContentSchema } from '../../../../storage/kit/event.ts'
+import { ask } from '../../../ask.ts'
 import { isFull, recordHazard } from '../../../hazards/record.ts'
 import { createApp, type TestApp } from '../../../helper.ts'
 import { type Provider, startProvider } from '../../../provider.ts'
@@ -140,7 +141,7 @@ async function dryRun({ app }: TestApp): Promise<DryRunResult> {
 
 const eventsOf = async (service: TestApp) => {
   const events = new Map<string, Event>()
-  for await (const event of service.app.storage.stream({ match: 'within' })) events.set(event.id, event)
+  for await (const event of service.app.storage.stream(ask())) events.set(event.id, event)
   return events
 }
 

@@ -1,0 +1,66 @@
+import cors from '@fastify/cors'
+import rateLimit from '@fastify/rate-limit'
+import underPressure from '@fastify/under-pressure'
+import fp from 'fastify-plugin'
+import { RateLimited, RETRY_AFTER, sendProblem } from './errors/problem.ts'
+
+/** How often it is looked whether there is too much to do, in milliseconds. */
+const SAMPLE_MS = 500
+
+/**
+ * That one client does not take the others' share, nor all together more than there is; and which pages of other origins may
+ * ask. Of the scope that registers it: whoever asks whether the process is well is always answered.
+ */
+export default fp(
+  async (app) => {
+    const { rate_limit, overload_ms, cors_origins } = app.config.server
+    if (cors_origins !== '') {
+      await app.register(cors, {
+        origin: cors_origins === '*' ? '*' : cors_origins.split(',').map((origin) => origin.trim()),
+        methods: ['GET', 'HEAD'],
+        exposedHeaders: [
+          'ETag',
+          'Link',
+          'Retry-After',
+          'Warning',
+          'Age',
+          'RateLimit-Limit',
+          'RateLimit-Remaining',
+          'RateLimit-Reset'
+        ],
+        maxAge: 86_400
+      })
+    }
+    if (overload_ms > 0) {
+      // What the start itself takes is no load.
+      let isStarting = true
+      app.addHook('onReady', async () => {
+        setTimeout(() => (isStarting = false), 2 * SAMPLE_MS).unref()
+      })
+      await app.register(underPressure, {
+        maxEventLoopDelay: overload_ms,
+        sampleInterval: SAMPLE_MS,
+        pressureHandler(_request, reply) {
+          if (isStarting) return
+          sendProblem(reply.header('retry-after', RETRY_AFTER), {
+            status: 503,
+            code: 'overloaded',
+            detail: `There is too much to do at the moment. Try again in ${RETRY_AFTER} seconds.`
+          })
+        }
+      })
+    }
+    if (rate_limit > 0) {
+      await app.register(rateLimit, {
+        max: rate_limit,
+        timeWindow: 60_000,
+        enableDraftSpec: true,
+        // Whoever has one IPv6 address has 2^64 of them.
+        ipv6Subnet: 64,
+        errorResponseBuilder: (_request, { max, ttl }) =>
+          new RateLimited(`More than ${max} requests within a minute. Try again in ${Math.ceil(ttl / 1000)} seconds.`)
+      })
+    }
+  },
+  { name: 'fairness', dependencies: ['config'] }
+)

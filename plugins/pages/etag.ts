@@ -1,0 +1,32 @@
+import { hash } from 'node:crypto'
+import type { FastifyRequest } from 'fastify'
+import type { StoreState } from '../validators.ts'
+
+/**
+ * Of the store's state and the question alone, so that it is known without an answer. Weak: what is read while something is
+ * written can be newer than the revision that it goes by, and each encoding of it has the same one.
+ */
+export function toEtag({ revision, digest }: Pick<StoreState, 'revision' | 'digest'>, key: string): string {
+  return `W/"${revision.toString(36)}-${digest}-${hash('sha1', key, 'base64url').slice(0, 12)}"`
+}
+
+/** Whether the client has just this already. */
+export function matches({ headers }: FastifyRequest, etag: string, state: StoreState): boolean {
+  const tags = headers['if-none-match']
+  if (tags !== undefined)
+    return tags === etag || tags.trim() === '*' || (tags.match(TAGS)?.some(isWeakly(etag)) ?? false)
+  const since = headers['if-modified-since']
+  return since !== undefined && since === lastModified(state)
+}
+
+/**
+ * When this process first saw the state. Two can be of one second: so long it is not said.
+ * @returns undefined while it is not sure
+ */
+export function lastModified({ since, modified }: StoreState): string | undefined {
+  return Date.now() - since < SURE_MS ? undefined : modified
+}
+
+const TAGS = /(W\/)?"[^"]*"/g
+const SURE_MS = 2000
+const isWeakly = (etag: string) => (tag: string) => tag === etag || `W/${tag}` === etag

@@ -1,0 +1,68 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { StoreState } from '../validators.ts'
+import { byteLength, sendBody, toBytes } from './body.ts'
+import type { Cache, KeptPage } from './cache.ts'
+import { compress, LEAST_BYTES, negotiate } from './compress.ts'
+import { lastModified } from './etag.ts'
+import { vary } from './vary.ts'
+
+/** A few seconds old is good enough for lists; older ones while a newer one is fetched, or cannot be. */
+const CACHE_CONTROL = 'public, max-age=5, stale-while-revalidate=30, stale-if-error=86400'
+
+export async function send(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  page: KeptPage,
+  cache: Cache,
+  { isStale = false } = {}
+): Promise<FastifyReply> {
+  if (page.link !== undefined) reply.header('link', page.link)
+  reply.type('application/json; charset=utf-8')
+  vary(reply, 'Accept-Encoding')
+  if (isStale) {
+    markStale(reply, page)
+    return reply.send(staleBody(page))
+  }
+  setValidators(reply, page.etag, page.state)
+  const encoding = byteLength(page.body) < LEAST_BYTES ? 'identity' : negotiate(request.headers['accept-encoding'])
+  if (encoding === 'identity') return sendBody(reply, page.body)
+  let body = page.encoded.get(encoding)
+  if (body === undefined) {
+    body = compress(toBytes(page.body), encoding)
+    page.encoded.set(encoding, body)
+    body.then(
+      (done) => cache.addEncoded(page, encoding, done),
+      () => page.encoded.delete(encoding)
+    )
+  }
+  reply.header('content-encoding', encoding)
+  return reply.send(Buffer.isBuffer(body) ? body : await body)
+}
+
+export function sendNotModified(reply: FastifyReply, etag: string, state: StoreState): FastifyReply {
+  vary(reply, 'Accept-Encoding')
+  setValidators(reply, etag, state)
+  return reply.code(304).send()
+}
+
+/** What a client or a cache needs to ask only for what it does not have. */
+export function setValidators(reply: FastifyReply, etag: string, state: StoreState): void {
+  reply.header('etag', etag)
+  reply.header('cache-control', CACHE_CONTROL)
+  const modified = lastModified(state)
+  if (modified !== undefined) reply.header('last-modified', modified)
+}
+
+/** Says so in the way of HTTP, for caches. */
+function markStale(reply: FastifyReply, { read_at }: KeptPage): void {
+  reply.header('warning', '110 - "Response is Stale"')
+  reply.header('age', Math.max(0, Math.round((Date.now() - read_at) / 1000)))
+  reply.header('cache-control', 'no-store')
+}
+
+function staleBody({ body, hasMeta, read_at }: KeptPage): Buffer {
+  const bytes = toBytes(body)
+  if (!hasMeta) return bytes
+  const end = `,"stale":true,"read_at":"${new Date(read_at).toISOString()}"}}`
+  return Buffer.concat([bytes.subarray(0, -2), Buffer.from(end)])
+}

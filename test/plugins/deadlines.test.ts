@@ -1,0 +1,28 @@
+import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import fastify from 'fastify'
+import { expect, it } from 'vitest'
+import deadlines from '../../plugins/deadlines.ts'
+import errors from '../../plugins/errors.ts'
+
+const never = new Promise(() => undefined)
+
+it('an answer that does not come is 503; one that takes as long as its reader is left alone', async () => {
+  const app = fastify()
+  await app.register(errors)
+  await app.register(deadlines, { deadlineMs: 50, lookMs: 10 })
+  app.get('/soon', async () => 'soon')
+  app.get('/never', () => never)
+  app.get('/long', { config: { isOpenEnded: true } }, (_request, reply) => {
+    async function* parts() {
+      yield 'a'
+      await sleep(200)
+      yield 'b'
+    }
+    return reply.send(Readable.from(parts()))
+  })
+  const [soon, late, long] = await Promise.all(['/soon', '/never', '/long'].map((url) => app.inject(url)))
+  expect([soon!.body, long!.body]).toEqual(['soon', 'ab'])
+  expect([late!.statusCode, late!.json().code, late!.headers['retry-after']]).toEqual([503, 'timeout', '5'])
+  await app.close()
+})
