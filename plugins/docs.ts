@@ -2,10 +2,11 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import packageJson from '../package.json' with { type: 'json' }
+import { addExamples } from './docs/add-examples.ts'
 
 const UI = '/v1/api/docs/ui'
 
-/** OpenAPI at `/v1/api/docs/json`, made from the routes' schemas, and Swagger UI on top of it. */
+/** OpenAPI at `/v1/api/docs/json` and `/yaml`, made from the routes' schemas, and Swagger UI on top of it. */
 export default fp(
   async (app) => {
     await app.register(swagger, {
@@ -15,9 +16,12 @@ export default fp(
           title: 'Event Service',
           version: packageJson.version,
           description: 'What is on between these dates? Events of all providers, past ones included.',
-          license: { name: 'MIT', identifier: 'MIT' }
+          contact: { name: 'Whoever runs this service' },
+          license: { name: 'MIT', url: 'https://spdx.org/licenses/MIT' }
         },
         servers: [{ url: '/' }],
+        // What asks for more says so.
+        security: [],
         components: {
           securitySchemes: {
             admin: { type: 'http', scheme: 'bearer', description: '`admin_token` of `[server]` in config.ini' }
@@ -29,6 +33,7 @@ export default fp(
           { name: 'health', description: 'For those who run the service' }
         ]
       },
+      transformObject: (made) => ('openapiObject' in made ? addExamples(made.openapiObject) : made.swaggerObject),
       refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `schema-${i}`) }
     })
     await app.register(swaggerUi, {
@@ -48,6 +53,9 @@ export default fp(
     })
     const hidden = { schema: { hide: true } }
     app.get('/v1/api/docs/json', hidden, () => app.swagger())
+    app.get('/v1/api/docs/yaml', hidden, (_request, reply) =>
+      reply.type('application/yaml; charset=utf-8').send(app.swagger({ yaml: true }))
+    )
     app.get('/', hidden, (_request, reply) => reply.redirect(UI))
   },
   { name: 'docs' }
