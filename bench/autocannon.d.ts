@@ -7,12 +7,14 @@ declare module 'autocannon' {
     url: string
     duration: number
     connections: number
+    headers?: Record<string, string>
     requests?: Request[]
     setupClient?: (client: { setRequests(requests: Request[]): void }) => void
   }
   interface Result {
     requests: { average: number }
     non2xx: number
+    '3xx': number
     errors: number
   }
   export default function autocannon(options: Options): Promise<Result>

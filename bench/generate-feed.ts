@@ -6,6 +6,8 @@ export interface FeedSize {
   events?: number
   megabytes?: number
   seed?: number
+  /** Of each event; left out: 1 to 4. */
+  zones?: number
 }
 
 export interface GeneratedFeed {
@@ -31,12 +33,12 @@ const HEAD = `<?xml version="1.0" encoding="UTF-8"?>
 `
 const TAIL = '   </output>\n</eventList>\n'
 
-function* writePieces(feed: GeneratedFeed, { events = Infinity, megabytes = Infinity, seed = 1 }: FeedSize) {
+function* writePieces(feed: GeneratedFeed, { events = Infinity, megabytes = Infinity, seed = 1, zones }: FeedSize) {
   const random = createRandom(seed)
   let piece = HEAD
   for (let base = 1; feed.events < events && feed.bytes + piece.length < megabytes * 1e6; base++) {
     const count = Math.min(1 + random(2) * random(3), events - feed.events)
-    piece += writeBaseEvent(base, feed.events + 1, count, random)
+    piece += writeBaseEvent(base, feed.events + 1, count, random, zones)
     feed.events += count
     if (piece.length < PIECE) continue
     feed.bytes += Buffer.byteLength(piece)
@@ -51,12 +53,12 @@ const ARTISTS = ['Camela', 'Pantomima Full', 'Los Morancos', 'Tributo a Queen', 
 const SHOWS = ['en concierto', '&amp; friends', 'gira de despedida', 'tribute to the 80s', 'sesión especial']
 const ZONES = ['Platea', 'Grada 2', 'A28', 'Amfiteatre', 'Tribuna Central', 'Palco &quot;Norte&quot;']
 
-function writeBaseEvent(base: number, firstEvent: number, count: number, random: Random): string {
+function writeBaseEvent(base: number, firstEvent: number, count: number, random: Random, zones?: number): string {
   const sellMode = random(6) === 0 ? 'offline' : 'online'
   const organizer = random(3) === 0 ? '' : ` organizer_company_id="${1 + random(50)}"`
   const title = `${pick(ARTISTS, random)} ${pick(SHOWS, random)} ${base}`
   let xml = `      <base_event base_event_id="${base}" sell_mode="${sellMode}"${organizer} title="${title}">\n`
-  for (let event = firstEvent; event < firstEvent + count; event++) xml += writeEvent(event, random)
+  for (let event = firstEvent; event < firstEvent + count; event++) xml += writeEvent(event, random, zones)
   return `${xml}      </base_event>\n`
 }
 
@@ -64,14 +66,14 @@ const DAY_MS = 86_400_000
 const FIRST_DAY = Date.parse(FEED_DAYS.first)
 const DAYS = (Date.parse(FEED_DAYS.last) - FIRST_DAY) / DAY_MS + 1
 
-function writeEvent(event: number, random: Random): string {
+function writeEvent(event: number, random: Random, zones = 1 + random(4)): string {
   const start = FIRST_DAY + random(DAYS) * DAY_MS + (40 + random(48)) * 900_000
   const end = start + (4 + random(12)) * 900_000
   const sale = start - (1 + random(90)) * DAY_MS
   const dates = `event_start_date="${local(start)}" event_end_date="${local(end)}"`
   const sold = `sell_from="${local(sale)}" sell_to="${local(start - 3_600_000)}" sold_out="${random(10) === 0}"`
   let xml = `         <event ${dates} event_id="${event}" ${sold}>\n`
-  for (let zone = 1 + random(4); zone > 0; zone--) xml += writeZone(random)
+  for (let zone = zones; zone > 0; zone--) xml += writeZone(random)
   return `${xml}         </event>\n`
 }
 

@@ -9,16 +9,24 @@ import { deepPage } from './rows/deep-page.ts'
 import { fencingMongodb, fencingSqlite } from './rows/fencing.ts'
 import { firstLoad } from './rows/first-load.ts'
 import { latencyUnderIngest } from './rows/latency-under-ingest.ts'
-import { listRepeated } from './rows/list-repeated.ts'
+import { listMongodb } from './rows/list-mongodb.ts'
+import { listConditional, listRepeated } from './rows/list-repeated.ts'
 import { listVaried } from './rows/list-varied.ts'
+import { zonesRepeated, zonesVaried } from './rows/list-zones.ts'
 import { memory } from './rows/memory.ts'
+import { million } from './rows/million.ts'
 import { unchangedFeed } from './rows/unchanged-feed.ts'
 
 const ROWS = [
   listRepeated,
+  listConditional,
   listVaried,
+  zonesRepeated,
+  zonesVaried,
+  listMongodb,
   cpuPerRequest,
   deepPage,
+  million,
   unchangedFeed,
   firstLoad,
   fencingSqlite,

@@ -10,8 +10,13 @@ type Timing = { seconds: number }
  * @param expected what it must have counted, or it was no measurement
  * @returns MB/s, not counting the start of the process
  */
-export async function ingest(config: string, feed: GeneratedFeed, expected: Partial<RunCounts>): Promise<number> {
-  const env = { EVENTS_CONFIG: config }
+export async function ingest(
+  config: string,
+  feed: GeneratedFeed,
+  expected: Partial<RunCounts>,
+  more = {}
+): Promise<number> {
+  const env = { EVENTS_CONFIG: config, ...more }
   const { seconds, run } = await runProgram<Timing & { run: Run }>('bench/programs/ingest.ts', { env })
   refuseOther(run, expected)
   return feed.bytes / 1e6 / seconds

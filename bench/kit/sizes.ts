@@ -6,6 +6,12 @@ export interface Sizes {
   /** With and without fences; on MongoDB with fewer events. */
   fencing: { rounds: number; mongodbEvents: number }
   load: { warmupSeconds: number; rounds: number; seconds: number }
+  /** On MongoDB. */
+  mongodbEvents: number
+  /** With many zones. */
+  zonesEvents: number
+  /** Of two stores whose lists are compared. */
+  manyEvents: { small: number; large: number; pages: number }
   latency: { rounds: number; seconds: number }
   walks: { count: number; pages: number }
   /** Of the feeds whose ingestion is compared for its memory. */
@@ -18,6 +24,9 @@ export const FULL: Sizes = {
   ingestRounds: 3,
   fencing: { rounds: 5, mongodbEvents: 5000 },
   load: { warmupSeconds: 4, rounds: 5, seconds: 3 },
+  mongodbEvents: 1000,
+  zonesEvents: 2000,
+  manyEvents: { small: 10_000, large: 1_000_000, pages: 1001 },
   latency: { rounds: 3, seconds: 10 },
   walks: { count: 31, pages: 1000 },
   memoryMegabytes: { small: 10, large: 200 },
@@ -29,6 +38,9 @@ export const QUICK: Sizes = {
   ingestRounds: 2,
   fencing: { rounds: 2, mongodbEvents: 1000 },
   load: { warmupSeconds: 1, rounds: 2, seconds: 1 },
+  mongodbEvents: 1000,
+  zonesEvents: 500,
+  manyEvents: { small: 1000, large: 10_000, pages: 51 },
   latency: { rounds: 1, seconds: 1 },
   walks: { count: 7, pages: 100 },
   memoryMegabytes: { small: 5, large: 20 },
