@@ -13,6 +13,8 @@ import { QUERY_FAILURES } from './kit/responses.ts'
 
 /** Counted exactly up to here. */
 const MOST_COUNTED = 10_000
+/** What is understood by the time. */
+const TIMES = ['start_date', 'end_date', 'updated_since', 'as_of', 'available', 'tz'] as const
 
 const events: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [EventSchema, EventFieldsSchema]) app.addSchema(schema)
@@ -37,18 +39,23 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
   )
 
   async function toQuestion(query: ListQuery, url: string): Promise<Question> {
-    const { limit, cursor, fields, count } = query
-    const asked = { ...(await understand(query)), limit }
+    const { limit, cursor, count } = query
+    // Whatever their order, an event's stay in its own.
+    const fields = query.fields === undefined ? undefined : [...new Set(query.fields.split(','))].sort()
+    const asked = await understand(query)
     const { now, key } = asked
+    const isTimeless = !dependsOnNow(query)
+    // Today and its date are one question, but their cursors are not: those of today say which day that was.
+    const times = isTimeless ? '' : JSON.stringify(TIMES.map((name) => query[name] ?? null))
     return {
-      key: `${key} ${limit} ${cursor ?? ''} ${fields ?? ''} ${count ?? ''}`,
-      isTimeless: !dependsOnNow(query),
+      key: `${key} ${times} ${limit} ${cursor ?? ''} ${fields ?? ''} ${count ?? false}`,
+      isTimeless,
       async read(state) {
         const found = await app.storage.find(asked.query, asked.after ? { limit, after: asked.after } : { limit })
         const total = count ? await app.storage.count(asked.query, MOST_COUNTED) : undefined
         const next = found.next && (await app.cursors.encode(found.next, key, now))
         const page = { ...pageInfo(limit, next), ...(total !== undefined && { total: toTotal(total) }) }
-        const json = fields === undefined ? found.json : await pickFields(found.json, fields.split(','))
+        const json = fields === undefined ? found.json : await pickFields(found.json, fields)
         return { body: renderPage(json, JSON.stringify(page), state), link: pageLinks(url, next), hasMeta: true }
       }
     }

@@ -80,6 +80,14 @@ describe('an answer about events', () => {
     expect(queries()).toBe(1)
   })
 
+  it('about today leads on, also where its date was asked for before', async () => {
+    const today = new Date().toISOString().slice(0, 10)
+    const [date, word] = [`/v1/api/events?limit=1&end_date=${today}`, '/v1/api/events?limit=1&end_date=today']
+    await ask(date)
+    const { next_cursor } = (await ask(word)).json().page
+    expect((await ask(`${word}&cursor=${next_cursor}`)).statusCode).toBe(200)
+  })
+
   it('is read again after a change', async () => {
     const { body } = await ask(LIST)
     const run = service.app.storage.revision
