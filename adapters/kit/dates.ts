@@ -40,11 +40,17 @@ function isBetween(n: number, least: number, most: number): boolean {
 
 /** Whether it is an IANA name. */
 export function isTimezone(text: string): boolean {
+  return toTimezone(text) !== null
+}
+
+/** @returns the one name that the zone has here, whatever its case and its aliases; null where it is no IANA name */
+export function toTimezone(text: string): string | null {
   try {
     // Offsets such as +01:00 are accepted there too, but are no zones: they know no daylight saving.
-    return /^[A-Za-z]/.test(text) && new Intl.DateTimeFormat('en', { timeZone: text }) !== undefined
+    if (!/^[A-Za-z]/.test(text)) return null
+    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone
   } catch {
-    return false
+    return null
   }
 }
 
@@ -71,22 +77,23 @@ export function toInstant(local: string, zone: string): string | null {
 
 /** By zone and day: milliseconds that its clocks are ahead all day and around it, or null where they change. */
 const offsets = new Map<string, Map<string, number | null>>()
+/** Of all zones together. */
 const MOST_DAYS = 50_000
+let knownDays = 0
 
 function offsetOfDay(date: string, zone: string): number | null {
-  let days = offsets.get(zone)
-  if (days === undefined) {
-    days = new Map()
-    offsets.set(zone, days)
+  const known = offsets.get(zone)?.get(date)
+  if (known !== undefined) return known
+  const noon = Date.parse(`${date}T12:00:00Z`)
+  const before = offsetAt(noon - 2 * DAY_MS, zone)
+  const offset = before === offsetAt(noon + 2 * DAY_MS, zone) ? before : null
+  if (knownDays >= MOST_DAYS) {
+    offsets.clear()
+    knownDays = 0
   }
-  let offset = days.get(date)
-  if (offset === undefined) {
-    const noon = Date.parse(`${date}T12:00:00Z`)
-    const before = offsetAt(noon - 2 * DAY_MS, zone)
-    offset = before === offsetAt(noon + 2 * DAY_MS, zone) ? before : null
-    if (days.size >= MOST_DAYS) days.clear()
-    days.set(date, offset)
-  }
+  const days = offsets.get(zone) ?? new Map<string, number | null>()
+  offsets.set(zone, days.set(date, offset))
+  knownDays++
   return offset
 }
 

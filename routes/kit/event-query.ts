@@ -1,4 +1,4 @@
-import { isTimezone } from '../../adapters/kit/dates.ts'
+import { toTimezone } from '../../adapters/kit/dates.ts'
 import { invalidParameter } from '../../plugins/errors/problem.ts'
 import type { Event } from '../../storage/kit/event.ts'
 import type { EventFilters, EventQuery, SortKey, ZoneFilter } from '../../storage/kit/filters.ts'
@@ -7,14 +7,16 @@ import { type Moment, parseBound, parseTime, refuseReversed, TIME_FORMS } from '
 import { type FilterQuery, MOST_VALUES } from './query-schema.ts'
 
 const MOST_WORDS = 20
+const TIMEZONES = 'an IANA time zone, as Europe/Madrid'
 
 /**
  * What a query means, with keys in one order whatever that of its parameters.
  * @param now milliseconds since 1970: what "now" and "today" are understood by
  */
 export function toEventQuery(query: FilterQuery, now: number): EventQuery {
-  const { tz = null, sort, as_of } = query
-  if (tz !== null && !isTimezone(tz)) refuse('tz', tz, 'an IANA time zone, as Europe/Madrid')
+  const { sort, as_of } = query
+  // In one spelling: what is known of a zone is kept by its name.
+  const tz = query.tz === undefined ? null : (toTimezone(query.tz) ?? refuse('tz', query.tz, TIMEZONES))
   const moment = { now, tz }
   const asOf = as_of === undefined ? undefined : time('as_of', as_of, moment)
   const descending = sort.startsWith('-')
