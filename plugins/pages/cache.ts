@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { StoreState } from '../validators.ts'
 import { type Body, byteLength, toBytes } from './body.ts'
@@ -59,9 +60,11 @@ export function createCache(most: number): Cache {
   function isWanted({ key, body }: KeptPage): boolean {
     if (pages === undefined) return false
     if (pages.has(key) || pages.calculatedSize + byteLength(body) + ENTRY_BYTES < most) return true
-    if (seen.delete(key)) return true
+    // Keys can be long: what is not kept must not take memory all the same.
+    const name = hash('sha1', key, 'base64url')
+    if (seen.delete(name)) return true
     if (seen.size >= MOST_SEEN) seen = new Set()
-    seen.add(key)
+    seen.add(name)
     return false
   }
 
@@ -90,6 +93,8 @@ export function createCache(most: number): Cache {
       pages.delete(page.key)
       page.urls = names
       pages.set(page.key, page)
+      // Too large by now to be kept.
+      if (pages.peek(page.key) !== page) for (const url of names) urls.delete(url)
     }
   }
 }

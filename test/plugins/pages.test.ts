@@ -37,6 +37,14 @@ describe('pages in memory', () => {
     expect([cache.byUrl('/one'), cache.get('one')]).toEqual([undefined, undefined])
   })
 
+  it('that grow beyond what all may be together go, with their URLs', () => {
+    const cache = createCache(100_000)
+    const one = cache.admit(page('one', 60_000))
+    cache.link('/one', one)
+    cache.addEncoded(one, 'br', Buffer.alloc(60_000))
+    expect([cache.byUrl('/one'), cache.get('one')]).toEqual([undefined, undefined])
+  })
+
   it('larger than all may be together, or of 0 bytes in all, are not kept', () => {
     for (const most of [1000, 0]) {
       const cache = createCache(most)
