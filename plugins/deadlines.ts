@@ -36,7 +36,8 @@ export default fp<DeadlineOptions>(
       for (const [reply, since] of waiting) {
         if (since > late) return
         waiting.delete(reply)
-        if (!reply.sent) reply.send(new HandlerTimeout())
+        // One that is on its way takes as long as the client takes to read it.
+        if (!reply.sent && !reply.raw.headersSent) reply.send(new HandlerTimeout())
       }
     }, lookMs).unref()
     app.addHook('onClose', async () => clearInterval(timer))

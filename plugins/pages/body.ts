@@ -25,6 +25,8 @@ export function byteLength(body: Body): number {
  */
 export function sendBody(reply: FastifyReply, body: Body): FastifyReply {
   if (!isParts(body)) return reply.send(body)
+  // It came too late.
+  if (reply.sent) return reply
   if (reply.request.method === 'HEAD') return reply.send(toBytes(body))
   const [head, middle, tail] = body
   const { raw } = reply.header('content-length', byteLength(body)).hijack()

@@ -13,16 +13,17 @@ it('an answer that does not come is 503; one that takes as long as its reader is
   await app.register(deadlines, { deadlineMs: 50, lookMs: 10 })
   app.get('/soon', async () => 'soon')
   app.get('/never', () => never)
-  app.get('/long', { config: { isOpenEnded: true } }, (_request, reply) => {
-    async function* parts() {
-      yield 'a'
-      await sleep(200)
-      yield 'b'
-    }
-    return reply.send(Readable.from(parts()))
-  })
-  const [soon, late, long] = await Promise.all(['/soon', '/never', '/long'].map((url) => app.inject(url)))
-  expect([soon!.body, long!.body]).toEqual(['soon', 'ab'])
+  async function* parts() {
+    yield 'a'
+    await sleep(200)
+    yield 'b'
+  }
+  app.get('/long', { config: { isOpenEnded: true } }, (_request, reply) => reply.send(Readable.from(parts())))
+  app.get('/slow', (_request, reply) => reply.send(Readable.from(parts())))
+  const [soon, late, long, slow] = await Promise.all(
+    ['/soon', '/never', '/long', '/slow'].map((url) => app.inject(url))
+  )
+  expect([soon!.body, long!.body, slow!.body]).toEqual(['soon', 'ab', 'ab'])
   expect([late!.statusCode, late!.json().code, late!.headers['retry-after']]).toEqual([503, 'timeout', '5'])
   await app.close()
 })
