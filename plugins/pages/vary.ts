@@ -4,5 +4,10 @@ import type { FastifyReply } from 'fastify'
 export function vary(reply: FastifyReply, name: string): void {
   const former = reply.getHeader('vary')
   if (former === undefined) reply.header('vary', name)
-  else if (!String(former).toLowerCase().includes(name.toLowerCase())) reply.header('vary', `${former}, ${name}`)
+  else if (!names(former).includes(name.toLowerCase())) reply.header('vary', `${former}, ${name}`)
 }
+
+const names = (header: unknown) =>
+  String(header)
+    .toLowerCase()
+    .split(/\s*,\s*/)
