@@ -4,7 +4,7 @@ import { StorageUnavailable } from '../storage/kit/errors.ts'
 import type { Body } from './pages/body.ts'
 import { createCache, type KeptPage } from './pages/cache.ts'
 import { negotiate } from './pages/compress.ts'
-import { matches, toEtag } from './pages/etag.ts'
+import { isAny, matches, toEtag } from './pages/etag.ts'
 import { gather } from './pages/gather.ts'
 import { send, sendNotModified } from './pages/send.ts'
 import type { StoreState } from './validators.ts'
@@ -72,9 +72,12 @@ export default fp(
           await gather()
           const state = await app.validators.current()
           const etag = toEtag(state, key)
-          if (matches(request, etag, state)) return sendNotModified(reply, etag, state)
+          // Whether there is anything is known when it was read.
+          const hasAny = isAny(request.headers['if-none-match'])
+          if (!hasAny && matches(request, etag, state)) return sendNotModified(reply, etag, state)
           const known = cache.get(key)
           const page = known?.etag === etag ? known : await readOnce(question, state, etag)
+          if (hasAny) return sendNotModified(reply, etag, state)
           if (question.isTimeless) cache.link(request.url, page)
           return await send(request, reply, page, cache)
         } catch (error) {

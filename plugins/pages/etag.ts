@@ -10,11 +10,10 @@ export function toEtag({ revision, digest }: Pick<StoreState, 'revision' | 'dige
   return `W/"${revision.toString(36)}-${digest}-${hash('sha1', key, 'base64url').slice(0, 12)}"`
 }
 
-/** Whether the client has just this already. */
+/** Whether the client has just this already, or whatever there is: that there is something is for the caller to know. */
 export function matches({ headers }: FastifyRequest, etag: string, state: StoreState): boolean {
   const tags = headers['if-none-match']
-  if (tags !== undefined)
-    return tags === etag || tags.trim() === '*' || (tags.match(TAGS)?.some(isWeakly(etag)) ?? false)
+  if (tags !== undefined) return tags === etag || isAny(tags) || (tags.match(TAGS)?.some(isWeakly(etag)) ?? false)
   const since = headers['if-modified-since']
   return since !== undefined && since === lastModified(state)
 }
@@ -25,6 +24,11 @@ export function matches({ headers }: FastifyRequest, etag: string, state: StoreS
  */
 export function lastModified({ since, modified }: StoreState): string | undefined {
   return Date.now() - since < SURE_MS ? undefined : modified
+}
+
+/** Whether it takes any answer for one that the client has. */
+export function isAny(tags: string | undefined): boolean {
+  return tags?.trim() === '*'
 }
 
 const TAGS = /(W\/)?"[^"]*"/g

@@ -56,6 +56,11 @@ describe('an answer about events', () => {
     }
   })
 
+  it('is not 304 where there is none', async () => {
+    const path = '/v1/api/events/00000000-0000-5000-8000-000000000000'
+    expect((await ask(path, { 'if-none-match': '*' })).statusCode).toBe(404)
+  })
+
   it('has another tag for another question, and after a change', async () => {
     const tags = new Set<unknown>()
     for (const query of ['', '?limit=1', '?limit=2', '?sort=title', '?limit=1&fields=id']) {
