@@ -87,10 +87,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 
   await app.register(config, { config: options.config })
   await app.register(errors)
+  await app.register(security)
   await app.register(encoding)
   await app.register(deadlines)
   await app.register(ending)
-  await app.register(security)
   await app.register(admin)
   if (server.roles.has('api')) await app.register(docs)
   await app.register(storage)
