@@ -27,7 +27,8 @@ export async function sendStream(
   reply: FastifyReply,
   { type, parts, stop, begin, isCompressed = true }: Stream
 ): Promise<FastifyReply> {
-  reply.raw.once('close', () => stop.abort())
+  if (reply.raw.destroyed) stop.abort()
+  else reply.raw.once('close', () => stop.abort())
   if (request.method === 'HEAD') {
     await parts.return(undefined)
     begin?.()
