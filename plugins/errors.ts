@@ -55,7 +55,11 @@ const FAULTS = {
   other: { status: 500, code: 'internal_error', detail: 'This is a fault of the service, and is logged.' }
 }
 
-const TOLD = ['EVT_QUERY_TOO_SLOW', 'EVT_TOO_MANY_STREAMS']
+/** To ask the same again helps, or does not. */
+const TOLD: Record<string, { isPassing: boolean }> = {
+  EVT_QUERY_TOO_SLOW: { isPassing: false },
+  EVT_TOO_MANY_STREAMS: { isPassing: true }
+}
 
 const toCode = (code: string) => code.slice('EVT_'.length).toLowerCase()
 
@@ -70,7 +74,11 @@ export function renderError(error: FastifyError, request: FastifyRequest, reply:
     return sendProblem(reply, { ...about, status, code, detail: error.message })
   }
   // The service is well, and the error says what to do.
-  if (TOLD.includes(error.code)) return sendProblem(reply, { status, code: toCode(error.code), detail: error.message })
+  const told = TOLD[error.code]
+  if (told !== undefined) {
+    if (told.isPassing) reply.header('retry-after', RETRY_AFTER)
+    return sendProblem(reply, { status, code: toCode(error.code), detail: error.message })
+  }
   const isStorage = isStorageFailure(error)
   // That the storage is away is said once, by who watches it.
   if (!isStorage) request.log.error({ err: error, url: request.url }, 'the request failed')

@@ -124,7 +124,8 @@ const changes: FastifyPluginAsyncTypebox = async (app) => {
           app.ending.signal.removeEventListener('abort', end)
         })
         const parts = streamChanges(app, from, CHANGES, stop.signal)
-        reply.header('cache-control', 'no-store')
+        // The latter is for proxies (nginx): they would hold back what comes until it is more.
+        reply.header('cache-control', 'no-store').header('x-accel-buffering', 'no')
         return sendStream(request, reply, {
           type: 'text/event-stream; charset=utf-8',
           parts,
