@@ -3,12 +3,11 @@ import { findKnown } from '../kit/pieces.ts'
 import { nextChange } from './change-numbers.ts'
 import { type Database, READ } from './database.ts'
 import type { EventDocument } from './documents.ts'
+import { archive } from './versions.ts'
+import { notBefore } from './write.ts'
 
 const DELIST_BATCH = 500
 const LISTED = 'events_listed'
-
-import { archive } from './versions.ts'
-import { notBefore } from './write.ts'
 
 type Listing = Pick<Storage, 'meet' | 'findPieces' | 'missing' | 'delist'>
 

@@ -37,7 +37,8 @@ const ENTRIES = 500
 
 /**
  * A page of events in the order of `events_pages`: `page` has one row, with the events joined by commas as `json`, as the
- * bytes that are sent (to make text of them takes twice as long as all the rest), and how many they are as `n`. Where they are fewer than asked for, `more` has a row if not all entries were looked at.
+ * bytes that are sent (to make text of them takes twice as long as all the rest), and how many they are as `n`. Where they
+ * are fewer than asked for, `more` has a row if not all entries were looked at.
  */
 export function selectPage({ filters }: EventQuery, { limit, after }: PageRequest): Texts & { values: SqlValue[] } {
   const { match, from, to, everOnline, sellMode, sources } = filters
