@@ -21,6 +21,8 @@ export interface Question {
   key: string
   /** Whether it is the same question whenever it is put: nothing in it depends on what time it is. */
   isTimeless: boolean
+  /** Whether the body ends with `meta`: it says how fresh the sources are, and can say that it is stale. */
+  hasMeta: boolean
   /** @param state what the answer has to say of the store */
   read(state: StoreState): Promise<Answer>
 }
@@ -29,8 +31,6 @@ export interface Answer {
   body: Body
   /** The header. */
   link?: string
-  /** Whether the body ends with `meta`, where it can say that it is stale. */
-  hasMeta: boolean
 }
 
 /** Answers about events, with what was answered last kept in memory, within `[server] cache_mb`. */
@@ -50,9 +50,9 @@ export default fp(
     /** Of several that ask the same at once, the others wait for the first. */
     const reading = new Map<string, Promise<KeptPage>>()
 
-    async function read({ key, read }: Question, state: StoreState, etag: string): Promise<KeptPage> {
+    async function read({ key, hasMeta, read }: Question, state: StoreState, etag: string): Promise<KeptPage> {
       const read_at = Date.now()
-      const { body, link, hasMeta } = await read(state)
+      const { body, link } = await read(state)
       return cache.admit({ key, state, etag, body, link, hasMeta, read_at, urls: [], encoded: new Map() })
     }
     function readOnce(question: Question, state: StoreState, etag: string): Promise<KeptPage> {
@@ -67,11 +67,11 @@ export default fp(
 
     app.decorate('pages', {
       async answer(request, reply, question) {
-        const { key } = question
+        const { key, hasMeta } = question
         try {
           await gather()
           const state = await app.validators.current()
-          const etag = toEtag(state, key)
+          const etag = toEtag({ revision: state.revision, digest: hasMeta ? state.digest : '' }, key)
           // Whether there is anything is known when it was read.
           const hasAny = isAny(request.headers['if-none-match'])
           if (!hasAny && matches(request, etag, state)) return sendNotModified(reply, etag, state)
@@ -79,7 +79,7 @@ export default fp(
           const page = known?.etag === etag ? known : await readOnce(question, state, etag)
           if (hasAny) return sendNotModified(reply, etag, state)
           if (question.isTimeless) cache.link(request.url, page)
-          return await send(request, reply, page, cache)
+          return await send(request, reply, page, cache, { state })
         } catch (error) {
           const stale = error instanceof StorageUnavailable ? cache.get(key) : undefined
           if (stale === undefined) throw error
@@ -97,7 +97,7 @@ export default fp(
         }
         const encoding = negotiate(request.headers['accept-encoding'])
         if (encoding !== 'identity' && !Buffer.isBuffer(page.encoded.get(encoding))) return false
-        void send(request, reply, page, cache)
+        void send(request, reply, page, cache, { state })
         return true
       }
     })

@@ -102,12 +102,13 @@ const changes: FastifyPluginAsyncTypebox = async (app) => {
       return app.pages.answer(request, reply, {
         key: `${CHANGES} ${JSON.stringify(start ?? null)} ${limit}`,
         isTimeless: false,
+        hasMeta: false,
         async read() {
           const { items, next, hasMore } = await app.storage.changes({ limit, ...(start ?? {}) })
           const next_cursor = await app.cursors.encode(next, CHANGES)
           const page = { ...pageInfo(limit, next_cursor), has_more: hasMore }
           const body = JSON.stringify({ data: items.map(toChange), page })
-          return { body, link: pageLinks(request.url, next_cursor), hasMeta: false }
+          return { body, link: pageLinks(request.url, next_cursor) }
         }
       })
 

@@ -47,11 +47,12 @@ const event: FastifyPluginAsyncTypebox = async (app) => {
       return app.pages.answer(request, reply, {
         key: `event ${id} ${asOf ?? ''}`,
         isTimeless: false,
+        hasMeta: false,
         async read() {
           const event = await app.storage.get(id, asOf)
           if (event === null)
             throw new NotFound(`There is no event ${id}${asOf === undefined ? '' : ` as of ${asOf}`}.`)
-          return { body: JSON.stringify(event), hasMeta: false }
+          return { body: JSON.stringify(event) }
         }
       })
     }
@@ -86,12 +87,13 @@ const event: FastifyPluginAsyncTypebox = async (app) => {
       return app.pages.answer(request, reply, {
         key: `${scope} ${limit} ${cursor ?? ''}`,
         isTimeless: false,
+        hasMeta: false,
         async read() {
           const found = await app.storage.versions(id, { limit, ...(after && { after: after.position }) })
           if (found.items.length === 0 && after === undefined) throw new NotFound(`There is no event ${id}.`)
           const next = found.next && (await app.cursors.encode(found.next, scope))
           const body = JSON.stringify({ data: found.items.map(toHistoryEntry), page: pageInfo(limit, next) })
-          return { body, link: pageLinks(request.url, next), hasMeta: false }
+          return { body, link: pageLinks(request.url, next) }
         }
       })
     }

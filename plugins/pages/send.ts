@@ -14,16 +14,16 @@ export async function send(
   reply: FastifyReply,
   page: KeptPage,
   cache: Cache,
-  { isStale = false } = {}
+  now: { state: StoreState } | { isStale: true }
 ): Promise<FastifyReply> {
   if (page.link !== undefined) reply.header('link', page.link)
   reply.type('application/json; charset=utf-8')
   vary(reply, 'Accept-Encoding')
-  if (isStale) {
+  if ('isStale' in now) {
     markStale(reply, page)
     return reply.send(staleBody(page))
   }
-  setValidators(reply, page.etag, page.state)
+  setValidators(reply, page.etag, now.state)
   const encoding = byteLength(page.body) < LEAST_BYTES ? 'identity' : negotiate(request.headers['accept-encoding'])
   if (encoding === 'identity') return sendBody(reply, page.body)
   let body = page.encoded.get(encoding)
