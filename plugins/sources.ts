@@ -67,7 +67,8 @@ export function judgeFreshness(
     const overdueAt = last === null ? null : findOverdueAt(source, new Date(last))
     const stale = source.enabled && (last === null || (overdueAt !== null && overdueAt < now))
     const attempt = takenAt.get(`source:${source.name}`)
-    const last_attempt_at = attempt === undefined ? null : new Date(attempt).toISOString()
+    // 0: it was taken before that was noted.
+    const last_attempt_at = attempt ? new Date(attempt).toISOString() : null
     return { name: source.name, last_success_at: last, last_attempt_at, stale }
   })
 }
