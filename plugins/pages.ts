@@ -3,10 +3,10 @@ import fp from 'fastify-plugin'
 import { StorageUnavailable } from '../storage/kit/errors.ts'
 import type { Body } from './pages/body.ts'
 import { createCache, type KeptPage } from './pages/cache.ts'
-import { negotiate } from './pages/compress.ts'
 import { isAny, matches, toEtag } from './pages/etag.ts'
 import { gather } from './pages/gather.ts'
-import { send, sendNotModified } from './pages/send.ts'
+import { addMeta, renewMeta } from './pages/meta.ts'
+import { encodingOf, send, sendNotModified } from './pages/send.ts'
 import type { StoreState } from './validators.ts'
 
 declare module 'fastify' {
@@ -21,10 +21,12 @@ export interface Question {
   key: string
   /** Whether it is the same question whenever it is put: nothing in it depends on what time it is. */
   isTimeless: boolean
-  /** Whether the body ends with `meta`: it says how fresh the sources are, and can say that it is stale. */
+  /**
+   * Whether the body gets `meta` at its end: it says how fresh the sources are, and can say that it is stale. Then it comes
+   * without the brace that closes it.
+   */
   hasMeta: boolean
-  /** @param state what the answer has to say of the store */
-  read(state: StoreState): Promise<Answer>
+  read(): Promise<Answer>
 }
 
 export interface Answer {
@@ -52,8 +54,9 @@ export default fp(
 
     async function read({ key, hasMeta, read }: Question, state: StoreState, etag: string): Promise<KeptPage> {
       const read_at = Date.now()
-      const { body, link } = await read(state)
-      return cache.admit({ key, state, etag, body, link, hasMeta, read_at, urls: [], encoded: new Map() })
+      const { body, link } = await read()
+      const whole = hasMeta ? addMeta(body, state) : { body, metaAt: null }
+      return cache.admit({ key, state, etag, ...whole, link, read_at, urls: [], encoded: new Map() })
     }
     function readOnce(question: Question, state: StoreState, etag: string): Promise<KeptPage> {
       const name = etag + question.key
@@ -63,6 +66,13 @@ export default fp(
         reading.set(name, page)
       }
       return page
+    }
+
+    /** While no event has changed, what has been read of them is good, however fresh the sources are by now. */
+    function recall(key: string, state: StoreState, etag: string): KeptPage | undefined {
+      const known = cache.get(key)
+      if (known === undefined || known.state.revision !== state.revision) return undefined
+      return known.state === state ? known : cache.admit(renewMeta(known, state, etag))
     }
 
     app.decorate('pages', {
@@ -75,8 +85,7 @@ export default fp(
           // Whether there is anything is known when it was read.
           const hasAny = isAny(request.headers['if-none-match'])
           if (!hasAny && matches(request, etag, state)) return sendNotModified(reply, etag, state)
-          const known = cache.get(key)
-          const page = known?.etag === etag ? known : await readOnce(question, state, etag)
+          const page = recall(key, state, etag) ?? (await readOnce(question, state, etag))
           if (hasAny) return sendNotModified(reply, etag, state)
           if (question.isTimeless) cache.link(request.url, page)
           return await send(request, reply, page, cache, { state })
@@ -95,7 +104,7 @@ export default fp(
           sendNotModified(reply, page.etag, state)
           return true
         }
-        const encoding = negotiate(request.headers['accept-encoding'])
+        const encoding = encodingOf(request, page)
         if (encoding !== 'identity' && !Buffer.isBuffer(page.encoded.get(encoding))) return false
         void send(request, reply, page, cache, { state })
         return true

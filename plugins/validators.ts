@@ -13,9 +13,9 @@ export interface StoreState {
   revision: number
   /** `meta.sources` and `meta.warnings`, as JSON without braces. */
   sources: string
-  /** Of the sources. */
+  /** Of which sources there are, and which are stale: when each was last fetched is no reason to send everything anew. */
   digest: string
-  /** When this process first saw it: milliseconds since 1970, and as HTTP writes it. */
+  /** When this process first saw its revision and digest: milliseconds since 1970, and as HTTP writes it. */
   since: number
   modified: string
 }
@@ -38,27 +38,32 @@ export default fp(
     let [sources, digest] = ['', '']
     let goodUntil = Number.NEGATIVE_INFINITY
     let reading: Promise<StoreState> | undefined
+    let writes = 0
 
     async function read(): Promise<StoreState> {
       // Before it is asked: what it answers may have been so since then.
       const asked = performance.now()
+      const before = writes
       const [revision, found] = await Promise.all([app.storage.revision(), app.sources.freshness()])
       if (found !== freshness) {
         freshness = found
         sources = renderSources(found)
-        digest = hash('sha1', sources, 'base64url').slice(0, 8)
+        const stale = JSON.stringify(found.map(({ name, stale }) => [name, stale]))
+        digest = hash('sha1', stale, 'base64url').slice(0, 8)
       }
-      if (revision !== state.revision || sources !== state.sources) {
+      if (revision !== state.revision || digest !== state.digest) {
         const since = Date.now()
         state = { revision, sources, digest, since, modified: new Date(since).toUTCString() }
-      }
-      goodUntil = asked + REVISION_MS
+      } else if (sources !== state.sources) state = { ...state, sources }
+      if (writes === before) goodUntil = asked + REVISION_MS
       return state
     }
 
     // What this process has written itself it sees at once.
     app.storageHealth.onCall(({ access }) => {
-      if (access === 'writing') goodUntil = Number.NEGATIVE_INFINITY
+      if (access !== 'writing') return
+      writes++
+      goodUntil = Number.NEGATIVE_INFINITY
     })
 
     app.decorate('validators', {

@@ -11,9 +11,9 @@ export interface KeptPage {
   etag: string
   body: Body
   link: string | undefined
-  /** Whether the body ends with `meta`. */
-  hasMeta: boolean
-  /** Milliseconds since 1970: what it says was so then. */
+  /** How many bytes stand before its `meta`; null: it has none. */
+  metaAt: number | null
+  /** Milliseconds since 1970: what it says of events was so then. */
   read_at: number
   /** By which it was asked for. */
   urls: string[]

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { StoreState } from '../validators.ts'
 import { byteLength, sendBody, toBytes } from './body.ts'
 import type { Cache, KeptPage } from './cache.ts'
-import { compress, LEAST_BYTES, negotiate } from './compress.ts'
+import { compress, type Encoding, LEAST_BYTES, negotiate } from './compress.ts'
 import { lastModified } from './etag.ts'
 import { vary } from './vary.ts'
 
@@ -24,7 +24,7 @@ export async function send(
     return reply.send(staleBody(page))
   }
   setValidators(reply, page.etag, now.state)
-  const encoding = byteLength(page.body) < LEAST_BYTES ? 'identity' : negotiate(request.headers['accept-encoding'])
+  const encoding = encodingOf(request, page)
   if (encoding === 'identity') return sendBody(reply, page.body)
   let body = page.encoded.get(encoding)
   if (body === undefined) {
@@ -37,6 +37,10 @@ export async function send(
   }
   reply.header('content-encoding', encoding)
   return reply.send(Buffer.isBuffer(body) ? body : await body)
+}
+
+export function encodingOf(request: FastifyRequest, { body }: KeptPage): Encoding {
+  return byteLength(body) < LEAST_BYTES ? 'identity' : negotiate(request.headers['accept-encoding'])
 }
 
 export function sendNotModified(reply: FastifyReply, etag: string, state: StoreState): FastifyReply {
@@ -60,9 +64,9 @@ function markStale(reply: FastifyReply, { read_at }: KeptPage): void {
   reply.header('cache-control', 'no-store')
 }
 
-function staleBody({ body, hasMeta, read_at }: KeptPage): Buffer {
+function staleBody({ body, metaAt, read_at }: KeptPage): Buffer {
   const bytes = toBytes(body)
-  if (!hasMeta) return bytes
+  if (metaAt === null) return bytes
   const end = `,"stale":true,"read_at":"${new Date(read_at).toISOString()}"}}`
   return Buffer.concat([bytes.subarray(0, -2), Buffer.from(end)])
 }

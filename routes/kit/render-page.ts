@@ -1,15 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Body } from '../../plugins/pages/body.ts'
-import type { StoreState } from '../../plugins/validators.ts'
 import type { EventPage } from '../../storage/kit/contract.ts'
 
 /**
  * The storage's own JSON goes out as it is: parsing it only to write it again would be most of the work.
  * @param page JSON of `page`
  */
-export function renderPage(json: EventPage['json'], page: string, { revision, sources }: StoreState): Body {
+export function renderPage(json: EventPage['json'], page: string): Body {
   const head = '{"data":['
-  const tail = `],"page":${page},"meta":{"revision":${revision},${sources}}}`
+  const tail = `],"page":${page}`
   return typeof json === 'string' ? head + json + tail : [head, json, tail]
 }
 

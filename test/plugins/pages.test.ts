@@ -5,7 +5,7 @@ import { createApp, type TestApp } from '../helper.ts'
 
 const state = { revision: 1, sources: '', digest: '', since: 0, modified: '' }
 const page = (key: string, bytes: number): KeptPage => ({
-  ...{ key, state, etag: key, body: Buffer.alloc(bytes), link: undefined, hasMeta: true, read_at: 0 },
+  ...{ key, state, etag: key, body: Buffer.alloc(bytes), link: undefined, metaAt: null, read_at: 0 },
   ...{ urls: [], encoded: new Map() }
 })
 const names = Array.from({ length: 100 }, (_, i) => String(i))

@@ -104,6 +104,19 @@ describe('an answer about events', () => {
     expect(JSON.parse(after.body).data).toEqual(JSON.parse(body).data)
   })
 
+  it('stays what the client has when a source is fetched and nothing of it changed, and says so when it is read', async () => {
+    const first = await ask(LIST)
+    await service.ingest('demo')
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    const queries = countQueries()
+    expect((await ask(LIST, { 'if-none-match': String(first.headers.etag) })).statusCode).toBe(304)
+    const after = await ask(LIST)
+    expect([after.headers.etag, queries()]).toEqual([first.headers.etag, 0])
+    const meta = (body: string) => JSON.parse(body).meta.sources[0].last_success_at
+    expect(meta(after.body) > meta(first.body)).toBe(true)
+    expect(JSON.parse(after.body).data).toEqual(JSON.parse(first.body).data)
+  })
+
   it('is read once for all who ask at the same time', async () => {
     const queries = countQueries()
     const answers = await Promise.all(Array.from({ length: 20 }, () => ask('/v1/api/events?limit=2')))
