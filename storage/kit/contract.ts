@@ -42,7 +42,7 @@ export interface Storage {
   lastChange(): Promise<Position>
   /** What it has of these events, in no order; those that are not there, or not of this source, are left out. */
   known(source: string, which: { ids: string[] } | { numbers: number[] }): Promise<KnownEvent[]>
-  /** Grows with every change to any event, after it. What is read later is never older than the revision read before. */
+  /** Grows with every change to any event, after it, and when the past is forgotten. What is read later is never older than the revision read before. */
   revision(): Promise<number>
   /** A random secret, made once with the store, that every process on it shares: hexadecimal, 64 digits. */
   secret(): Promise<string>

@@ -56,6 +56,10 @@ export async function getAsOf(database: Database, id: string, asOf: string): Pro
   const options = { ...READ, projection: INTERNAL }
   const current = await database.events.findOne({ _id: id, updated_at: { $lte: asOf } }, options)
   const former = current ?? (await database.versions.findOne({ ...versionsOf(id), ...between(asOf) }, options))
+  if (former === null) {
+    const known = await database.events.findOne({ _id: id }, { ...READ, projection: { first_seen_at: 1 } })
+    if (known === null || known.first_seen_at > asOf) return null
+  }
   await refuseForgotten(database, asOf)
   if (former === null) return null
   const { event: _event, ...document } = former as VersionDocument

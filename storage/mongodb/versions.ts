@@ -87,7 +87,8 @@ export async function forget({ versions, sources, meta }: Database, since: strin
   ])
   for await (const { _id, change } of last) await sources.updateOne({ _id }, { $max: { last_forgotten: change ?? 0 } })
   // First: whoever does not find what is deleted then sees why; and who sees this sees the numbers, too.
-  await meta.updateOne({ _id: 'counters' }, { $max: { history_since: since } })
+  // What is answered from memory of the past must not be answered any more, so the revision grows, too.
+  await meta.updateOne({ _id: 'counters' }, { $max: { history_since: since }, $inc: { revision: 1 } })
   const replaced = versions.find({ replaced_at: { $lte: since } }, { ...READ, projection: { _id: 1 } })
   for (;;) {
     const ids = (await replaced.clone().limit(FORGET_BATCH).toArray()).map(({ _id }) => _id)

@@ -24,7 +24,9 @@ export async function pruneVersions({ get, run, transaction }: Database, since: 
   await transaction(() => {
     const { last } = get(LAST_BEFORE, since)!
     run("update meta set value = max(value, ?) where key = 'last_forgotten'", last as number)
-    run("update meta set value = ? where key = 'history_since' and value < ?", since, since)
+    const { changes } = run("update meta set value = ? where key = 'history_since' and value < ?", since, since)
+    // What is answered from memory of the past must not be answered any more.
+    if (changes > 0) run("update meta set value = value + 1 where key = 'revision'")
   })
   for (let deleted = PRUNED_AT_ONCE; deleted === PRUNED_AT_ONCE; ) {
     await nextTurn()

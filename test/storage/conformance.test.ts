@@ -1275,7 +1275,12 @@ for (const driver of DRIVERS.keys()) {
         await only('C')
         const last = await storage.lastChange()
         const { items } = await storage.changes({ limit: 10, after: between })
+        const revision = await storage.revision()
         await storage.prune({ runs: 9, historySince: new Date(Date.parse(items[0]!.at) + 1).toISOString() })
+        // Whoever keeps answers about the past has to know.
+        expect(await storage.revision()).toBeGreaterThan(revision)
+        // There was none with this id at any time.
+        expect(await storage.get(makeEvent(9).id, '2000-01-01T00:00:00.000Z')).toBeNull()
 
         for (const after of [empty, first, early]) {
           const error = await storage.changes({ limit: 10, after }).catch((error) => error)
