@@ -8,7 +8,7 @@ import { EventSchema } from '../storage/kit/event.ts'
 import { LINK, NOT_MODIFIED, VALIDATORS } from './kit/answer-headers.ts'
 import { parseTime, TIME_FORMS } from './kit/bounds.ts'
 import { ChangeSchema, toChange } from './kit/change.ts'
-import { streamChanges } from './kit/change-stream.ts'
+import { createChangeStreams } from './kit/change-stream.ts'
 import { ChangesPagingQuery, pageInfo, pageLinks } from './kit/paging.ts'
 import { STREAM_FAILURES } from './kit/responses.ts'
 import { sendStream } from './kit/send-stream.ts'
@@ -42,6 +42,7 @@ const ChangesQuery = Type.Object(
 /** What changed about events, as it comes. */
 const changes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [EventSchema, ChangeSchema]) app.addSchema(schema)
+  const streamChanges = createChangeStreams(app, CHANGES)
   let streams = 0
 
   app.get(
@@ -124,7 +125,7 @@ const changes: FastifyPluginAsyncTypebox = async (app) => {
           streams--
           app.ending.signal.removeEventListener('abort', end)
         })
-        const parts = streamChanges(app, from, CHANGES, stop.signal)
+        const parts = streamChanges(from, stop.signal)
         // The latter is for proxies (nginx): they would hold back what comes until it is more.
         reply.header('cache-control', 'no-store').header('x-accel-buffering', 'no')
         return sendStream(request, reply, {

@@ -40,6 +40,7 @@ export const COMPRESSORS: Record<Exclude<Encoding, 'identity'>, () => Transform>
 
 const known = new Map<string, Encoding>()
 const MOST_KNOWN = 1000
+const LONGEST_KNOWN = 200
 
 /** @param header `Accept-Encoding` */
 export function negotiate(header: string | string[] | undefined): Encoding {
@@ -50,7 +51,7 @@ export function negotiate(header: string | string[] | undefined): Encoding {
     const accepted = new Negotiator({ headers: { 'accept-encoding': text } }) as unknown as Accepted
     encoding = accepted.encodings(ENCODINGS, { preferred: ENCODINGS })[0] ?? 'identity'
     if (known.size >= MOST_KNOWN) known.clear()
-    known.set(text, encoding)
+    if (text.length <= LONGEST_KNOWN) known.set(text, encoding)
   }
   return encoding
 }

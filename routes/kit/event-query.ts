@@ -72,7 +72,7 @@ function toZoneFilter(query: FilterQuery): ZoneFilter | undefined {
   if (max_price !== undefined) filter.maxPrice = max_price
   if (min_capacity !== undefined) filter.minCapacity = min_capacity
   if (numbered !== undefined) filter.numbered = numbered
-  if (zone !== undefined) filter.name = fold(zone)
+  if (zone !== undefined) filter.name = fold(zone) || refuse('zone', zone, 'a part of a name')
   if (free === true) filter.maxPrice = 0
   // The least number above 0.
   if (free === false) filter.minPrice = Math.max(filter.minPrice ?? 0, Number.MIN_VALUE)

@@ -29,6 +29,7 @@ export async function sendStream(
 ): Promise<FastifyReply> {
   if (reply.raw.destroyed) stop.abort()
   else reply.raw.once('close', () => stop.abort())
+  if (isCompressed) vary(reply, 'Accept-Encoding')
   if (request.method === 'HEAD') {
     await parts.return(undefined)
     begin?.()
@@ -48,7 +49,6 @@ export async function sendStream(
 
 function encode(body: Readable, request: FastifyRequest, reply: FastifyReply, isCompressed: boolean): Readable {
   if (!isCompressed) return body
-  vary(reply, 'Accept-Encoding')
   const encoding = negotiate(request.headers['accept-encoding'])
   if (encoding === 'identity') return body
   reply.header('content-encoding', encoding)

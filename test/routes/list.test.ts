@@ -80,6 +80,7 @@ describe('filters', () => {
     ['free=yes', 'free'],
     ['min_capacity=1.5', 'min_capacity'],
     ['zone=', 'zone'],
+    ['zone=%CC%81', 'zone'],
     ['status=listed,gone', 'status'],
     ['source=demo,', 'source'],
     ['source=Demo', 'source'],
