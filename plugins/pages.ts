@@ -6,7 +6,7 @@ import { createCache, type KeptPage } from './pages/cache.ts'
 import { isAny, matches, toEtag } from './pages/etag.ts'
 import { gather } from './pages/gather.ts'
 import { addMeta, renewMeta } from './pages/meta.ts'
-import { encodingOf, send, sendNotModified } from './pages/send.ts'
+import { send, sendKept, sendNotModified } from './pages/send.ts'
 import type { StoreState } from './validators.ts'
 
 declare module 'fastify' {
@@ -100,14 +100,7 @@ export default fp(
         const state = app.validators.peek()
         const page = state && cache.byUrl(request.url)
         if (!page || page.state !== state) return false
-        if (matches(request, page.etag, state)) {
-          sendNotModified(reply, page.etag, state)
-          return true
-        }
-        const encoding = encodingOf(request, page)
-        if (encoding !== 'identity' && !Buffer.isBuffer(page.encoded.get(encoding))) return false
-        void send(request, reply, page, cache, { state })
-        return true
+        return sendKept(request, reply, page, state)
       }
     })
   },

@@ -1,13 +1,16 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { StoreState } from '../validators.ts'
 import { byteLength, sendBody, toBytes } from './body.ts'
 import type { Cache, KeptPage } from './cache.ts'
 import { compress, type Encoding, LEAST_BYTES, negotiate } from './compress.ts'
-import { lastModified } from './etag.ts'
+import { lastModified, matches } from './etag.ts'
 import { vary } from './vary.ts'
 
 /** A few seconds old is good enough for lists; older ones while a newer one is fetched, or cannot be. */
 const CACHE_CONTROL = 'public, max-age=5, stale-while-revalidate=30, stale-if-error=86400'
+
+const JSON_TYPE = 'application/json; charset=utf-8'
 
 export async function send(
   request: FastifyRequest,
@@ -17,7 +20,7 @@ export async function send(
   now: { state: StoreState } | { isStale: true }
 ): Promise<FastifyReply> {
   if (page.link !== undefined) reply.header('link', page.link)
-  reply.type('application/json; charset=utf-8')
+  reply.type(JSON_TYPE)
   vary(reply, 'Accept-Encoding')
   if ('isStale' in now) {
     markStale(reply, page)
@@ -41,6 +44,34 @@ export async function send(
 
 export function encodingOf(request: FastifyRequest, { body }: KeptPage): Encoding {
   return byteLength(body) < LEAST_BYTES ? 'identity' : negotiate(request.headers['accept-encoding'])
+}
+
+/**
+ * Writes what is in memory straight to the connection, past what Fastify does for answers that need more.
+ * @returns false where it takes more than that
+ */
+export function sendKept(request: FastifyRequest, reply: FastifyReply, page: KeptPage, state: StoreState): boolean {
+  const headers = reply.getHeaders() as OutgoingHttpHeaders
+  const encoding = encodingOf(request, page)
+  const body = encoding === 'identity' ? page.body : page.encoded.get(encoding)
+  // Others have a say in what it depends on, or it has to be compressed first, or is not to be sent.
+  if (headers.vary !== undefined || !Buffer.isBuffer(body) || request.method === 'HEAD') return false
+  headers.vary = 'Accept-Encoding'
+  headers.etag = page.etag
+  headers['cache-control'] = CACHE_CONTROL
+  const modified = lastModified(state)
+  if (modified !== undefined) headers['last-modified'] = modified
+  const { raw } = reply.hijack()
+  if (matches(request, page.etag, state)) {
+    raw.writeHead(304, headers).end()
+    return true
+  }
+  if (page.link !== undefined) headers.link = page.link
+  if (encoding !== 'identity') headers['content-encoding'] = encoding
+  headers['content-type'] = JSON_TYPE
+  headers['content-length'] = body.length
+  raw.writeHead(200, headers).end(body)
+  return true
 }
 
 export function sendNotModified(reply: FastifyReply, etag: string, state: StoreState): FastifyReply {
