@@ -33,6 +33,7 @@ export async function sendStream(
   if (request.method === 'HEAD') {
     await parts.return(undefined)
     begin?.()
+    if (isCompressed) vary(reply, 'Accept-Encoding')
     // Of anything that is no stream the length would be told, and it is not known.
     return reply.type(type).send(Readable.from([]))
   }

@@ -67,6 +67,7 @@ describe.each(FORMATS)('events.%s', (extension) => {
     expect([statusCode, body, asked]).toEqual([200, '', 0])
     expect(headers['content-disposition']).toContain(`events.${extension}`)
     expect(headers['content-length']).toBeUndefined()
+    expect(headers.vary).toBe('Accept-Encoding')
   })
 
   it('is refused with what belongs to pages', async () => {
