@@ -43,12 +43,17 @@ export function pageInfo(limit: number, next_cursor: string | null) {
   return { limit, next_cursor, has_more: next_cursor !== null }
 }
 
+/** What a request for a proxy has before its path: that is for whoever asked to know, and an answer is for others, too. */
+const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?]*/i
 const CURSOR = /([?&])cursor=[^&]*&?/g
 
 /** RFC 8288, of the first page and the next one, if there is one. Relative: who stands before this service is not known. */
 export function pageLinks(url: string, cursor: string | null): string {
   // As it was sent: to take it apart and put it together again costs as much as to read the page.
-  const start = url.replaceAll(CURSOR, (_match, before: string) => before).replaceAll('>', '%3E')
+  const start = url
+    .replace(ORIGIN, '')
+    .replaceAll(CURSOR, (_match, before: string) => before)
+    .replaceAll('>', '%3E')
   const first = start.endsWith('?') || start.endsWith('&') ? start.slice(0, -1) : start
   if (cursor === null) return `<${first}>; rel="first"`
   return `<${first}${first.includes('?') ? '&' : '?'}cursor=${cursor}>; rel="next", <${first}>; rel="first"`

@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import type { InjectOptions } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -133,6 +134,21 @@ describe('an answer about events', () => {
     expect((await ask(LIST, { 'if-modified-since': modified })).statusCode).toBe(304)
     expect((await ask(LIST, { 'if-modified-since': new Date().toUTCString() })).statusCode).toBe(200)
     expect((await ask(LIST, { 'if-modified-since': modified, 'if-none-match': '"other"' })).statusCode).toBe(200)
+  })
+
+  it('leads to the next page on no other host, whoever asked first', async () => {
+    const address = await service.app.listen({ port: 0, host: '127.0.0.1' })
+    for (const path of ['/v1/api/events?limit=1', '/v1/api/changes?limit=1']) {
+      const link = await new Promise((resolve, reject) => {
+        const asked = request(address, { path: `http://other.example${path}`, agent: false }, (response) => {
+          response.resume()
+          resolve(response.headers.link)
+        })
+        asked.on('error', reject).end()
+      })
+      expect(link).toMatch(/^<\/v1\/api\/[^>]*>; rel="next", <\/v1\/api\/[^>]*>; rel="first"$/)
+      expect((await ask(path)).headers.link).toBe(link)
+    }
   })
 
   it('is compressed as the client likes it best', async () => {
