@@ -77,18 +77,19 @@ export default fp(
 
     app.decorate('pages', {
       async answer(request, reply, question) {
-        const { key, hasMeta } = question
+        const { key, hasMeta, isTimeless } = question
         try {
           await gather()
           const state = await app.validators.current()
           const etag = toEtag({ revision: state.revision, digest: hasMeta ? state.digest : '' }, key)
+          const dated = isTimeless ? state : null
           // Whether there is anything is known when it was read.
           const hasAny = isAny(request.headers['if-none-match'])
-          if (!hasAny && matches(request, etag, state)) return sendNotModified(reply, etag, state)
+          if (!hasAny && matches(request, etag, dated)) return sendNotModified(reply, etag, dated)
           const page = recall(key, state, etag) ?? (await readOnce(question, state, etag))
-          if (hasAny) return sendNotModified(reply, etag, state)
-          if (question.isTimeless) cache.link(request.url, page)
-          return await send(request, reply, page, cache, { state })
+          if (hasAny) return sendNotModified(reply, etag, dated)
+          if (isTimeless) cache.link(request.url, page)
+          return await send(request, reply, page, cache, { state: dated })
         } catch (error) {
           const stale = error instanceof StorageUnavailable ? cache.get(key) : undefined
           if (stale === undefined) throw error

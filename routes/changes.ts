@@ -102,7 +102,8 @@ const changes: FastifyPluginAsyncTypebox = async (app) => {
       }
       return app.pages.answer(request, reply, {
         key: `${CHANGES} ${JSON.stringify(start ?? null)} ${limit}`,
-        isTimeless: false,
+        // What is after a cursor is so whenever it is asked.
+        isTimeless: cursor !== undefined || since === undefined || /^\d/.test(since),
         hasMeta: false,
         async read() {
           const { items, next, hasMore } = await app.storage.changes({ limit, ...(start ?? {}) })

@@ -4,7 +4,7 @@ import { NotFound } from '../plugins/errors/problem.ts'
 import { EventSchema } from '../storage/kit/event.ts'
 import { LINK, NOT_MODIFIED, VALIDATORS } from './kit/answer-headers.ts'
 import { HistoryEntrySchema, toHistoryEntry } from './kit/change.ts'
-import { parseAsOf } from './kit/event-query.ts'
+import { dependsOnNow, parseAsOf } from './kit/event-query.ts'
 import { ChangesPagingQuery, PageInfo, pageInfo, pageLinks, UUID } from './kit/paging.ts'
 import { FilterParameters } from './kit/query-schema.ts'
 import { AS_OF_FAILURES, FAILURES, notFound } from './kit/responses.ts'
@@ -46,7 +46,7 @@ const event: FastifyPluginAsyncTypebox = async (app) => {
       const asOf = parseAsOf(request.query, Date.now())
       return app.pages.answer(request, reply, {
         key: `event ${id} ${asOf ?? ''}`,
-        isTimeless: false,
+        isTimeless: !dependsOnNow(request.query),
         hasMeta: false,
         async read() {
           const event = await app.storage.get(id, asOf)
@@ -86,7 +86,7 @@ const event: FastifyPluginAsyncTypebox = async (app) => {
       const after = cursor === undefined ? undefined : await app.cursors.decode(cursor, () => scope)
       return app.pages.answer(request, reply, {
         key: `${scope} ${limit} ${cursor ?? ''}`,
-        isTimeless: false,
+        isTimeless: true,
         hasMeta: false,
         async read() {
           const found = await app.storage.versions(id, { limit, ...(after && { after: after.position }) })

@@ -6,7 +6,7 @@ import { QueryTooSlow } from '../storage/kit/errors.ts'
 import type { Event } from '../storage/kit/event.ts'
 import type { EventQuery } from '../storage/kit/filters.ts'
 import { NOT_MODIFIED, VALIDATORS } from './kit/answer-headers.ts'
-import { toEventQuery } from './kit/event-query.ts'
+import { dependsOnNow, toEventQuery } from './kit/event-query.ts'
 import atom from './kit/exports/atom.ts'
 import csv from './kit/exports/csv.ts'
 import type { ExportFormat } from './kit/exports/format.ts'
@@ -50,7 +50,8 @@ const exports: FastifyPluginAsyncTypebox = async (app) => {
         const state = await app.validators.current()
         // It says nothing of the sources.
         const etag = toEtag({ revision: state.revision, digest: '' }, `${extension} ${JSON.stringify(query)}`)
-        if (matches(request, etag, state)) return sendNotModified(reply, etag, state)
+        const dated = dependsOnNow(request.query) ? null : state
+        if (matches(request, etag, dated)) return sendNotModified(reply, etag, dated)
         const stop = new AbortController()
         const about = {
           prefix: app.prefix,
@@ -62,7 +63,7 @@ const exports: FastifyPluginAsyncTypebox = async (app) => {
           parts: writeExport(app.storage.stream(query, stop.signal), format.write(about)),
           stop,
           begin() {
-            setValidators(reply, etag, state)
+            setValidators(reply, etag, dated)
             reply.header('content-disposition', disposition)
           }
         })

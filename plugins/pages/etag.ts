@@ -10,12 +10,15 @@ export function toEtag({ revision, digest }: Pick<StoreState, 'revision' | 'dige
   return `W/"${revision.toString(36)}-${digest}-${hash('sha1', key, 'base64url').slice(0, 12)}"`
 }
 
-/** Whether the client has just this already, or whatever there is: that there is something is for the caller to know. */
-export function matches({ headers }: FastifyRequest, etag: string, state: StoreState): boolean {
+/**
+ * Whether the client has just this already, or whatever there is: that there is something is for the caller to know.
+ * @param state null: the time at which it changed says nothing of the answer
+ */
+export function matches({ headers }: FastifyRequest, etag: string, state: StoreState | null): boolean {
   const tags = headers['if-none-match']
   if (tags !== undefined) return tags === etag || isAny(tags) || (tags.match(TAGS)?.some(isWeakly(etag)) ?? false)
   const since = headers['if-modified-since']
-  return since !== undefined && since === lastModified(state)
+  return since !== undefined && state !== null && since === lastModified(state)
 }
 
 /**

@@ -17,7 +17,7 @@ export async function send(
   reply: FastifyReply,
   page: KeptPage,
   cache: Cache,
-  now: { state: StoreState } | { isStale: true }
+  now: { state: StoreState | null } | { isStale: true }
 ): Promise<FastifyReply> {
   if (page.link !== undefined) reply.header('link', page.link)
   reply.type(JSON_TYPE)
@@ -74,17 +74,20 @@ export function sendKept(request: FastifyRequest, reply: FastifyReply, page: Kep
   return true
 }
 
-export function sendNotModified(reply: FastifyReply, etag: string, state: StoreState): FastifyReply {
+export function sendNotModified(reply: FastifyReply, etag: string, state: StoreState | null): FastifyReply {
   vary(reply, 'Accept-Encoding')
   setValidators(reply, etag, state)
   return reply.code(304).send()
 }
 
-/** What a client or a cache needs to ask only for what it does not have. */
-export function setValidators(reply: FastifyReply, etag: string, state: StoreState): void {
+/**
+ * What a client or a cache needs to ask only for what it does not have.
+ * @param state null: the answer also changes while nothing is written, as what is asked goes by the time
+ */
+export function setValidators(reply: FastifyReply, etag: string, state: StoreState | null): void {
   reply.header('etag', etag)
   reply.header('cache-control', CACHE_CONTROL)
-  const modified = lastModified(state)
+  const modified = state === null ? undefined : lastModified(state)
   if (modified !== undefined) reply.header('last-modified', modified)
 }
 

@@ -13,7 +13,7 @@ export const LINK = {
 export const VALIDATORS = {
   ETag: Header('Weak, of the revision and the question: for `If-None-Match`', 'W/"1s-2fK0q9cV3Qx1Zb8d"'),
   'Last-Modified': Header(
-    'When this state was first seen, once that is sure: for `If-Modified-Since`',
+    'When this state was first seen, once that is sure: for `If-Modified-Since`. Not where what is asked goes by the time',
     'Sat, 28 Nov 2026 09:30:00 GMT'
   ),
   'Cache-Control': Header('How long caches may answer by themselves', 'public, max-age=5, stale-while-revalidate=30'),

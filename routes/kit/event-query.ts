@@ -33,7 +33,7 @@ export function parseAsOf(query: Pick<FilterQuery, 'as_of'>, now: number): strin
 }
 
 /** Whether it may mean something else a second later. */
-export function dependsOnNow(query: FilterQuery): boolean {
+export function dependsOnNow(query: Partial<FilterQuery>): boolean {
   if (query.available !== undefined) return true
   return [query.start_date, query.end_date, query.updated_since, query.as_of].some((text) => text && !/^\d/.test(text))
 }

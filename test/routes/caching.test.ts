@@ -136,6 +136,22 @@ describe('an answer about events', () => {
     expect((await ask(LIST, { 'if-modified-since': modified, 'if-none-match': '"other"' })).statusCode).toBe(200)
   })
 
+  it('that goes by the time goes by no time at which something changed', async () => {
+    const id = (await service.events())[0]!.id
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 5000 })
+    const modified = (await ask(LIST)).headers['last-modified'] as string
+    const filters = ['start_date=today', 'end_date=now', 'updated_since=-1h', 'as_of=-1h', 'available=true']
+    const lists = filters.flatMap((filter) => [`${LIST}&${filter}`, `/v1/api/events.csv?${filter}`])
+    for (const path of [...lists, `/v1/api/events/${id}?as_of=now`, '/v1/api/changes?since=-1h']) {
+      const { statusCode, headers } = await ask(path, { 'if-modified-since': modified })
+      expect([path, statusCode, headers['last-modified']]).toEqual([path, 200, undefined])
+    }
+    const timeless = ['/v1/api/events.csv', `/v1/api/events/${id}`, `/v1/api/events/${id}/history`, '/v1/api/changes']
+    for (const path of timeless) {
+      expect([path, (await ask(path, { 'if-modified-since': modified })).statusCode]).toEqual([path, 304])
+    }
+  })
+
   it('leads to the next page on no other host, whoever asked first', async () => {
     const address = await service.app.listen({ port: 0, host: '127.0.0.1' })
     for (const path of ['/v1/api/events?limit=1', '/v1/api/changes?limit=1']) {
