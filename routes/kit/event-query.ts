@@ -7,6 +7,8 @@ import { type Moment, parseBound, parseTime, refuseReversed, TIME_FORMS } from '
 import { type FilterQuery, MOST_VALUES } from './query-schema.ts'
 
 const MOST_WORDS = 20
+/** As far as the storage's clock may be ahead of this machine's. */
+const CLOCKS_APART_MS = 5000
 const TIMEZONES = 'an IANA time zone, as Europe/Madrid'
 
 /**
@@ -18,7 +20,7 @@ export function toEventQuery(query: FilterQuery, now: number): EventQuery {
   // In one spelling: what is known of a zone is kept by its name.
   const tz = query.tz === undefined ? null : (toTimezone(query.tz) ?? refuse('tz', query.tz, TIMEZONES))
   const moment = { now, tz }
-  const asOf = as_of === undefined ? undefined : time('as_of', as_of, moment)
+  const asOf = as_of === undefined ? undefined : pastTime(as_of, moment)
   const descending = sort.startsWith('-')
   return {
     filters: toFilters(query, moment, asOf),
@@ -29,7 +31,7 @@ export function toEventQuery(query: FilterQuery, now: number): EventQuery {
 
 /** @returns UTC with milliseconds */
 export function parseAsOf(query: Pick<FilterQuery, 'as_of'>, now: number): string | undefined {
-  return query.as_of === undefined ? undefined : time('as_of', query.as_of, { now, tz: null })
+  return query.as_of === undefined ? undefined : pastTime(query.as_of, { now, tz: null })
 }
 
 /** Whether it may mean something else a second later. */
@@ -105,6 +107,14 @@ function words(q: string): string[] {
 
 function time(parameter: string, text: string, moment: Moment): string {
   return parseTime(text, moment) ?? refuse(parameter, text, TIME_FORMS)
+}
+
+/** Of a time to come nobody knows how events will be. */
+function pastTime(text: string, moment: Moment): string {
+  const at = time('as_of', text, moment)
+  return Date.parse(at) > Date.now() + CLOCKS_APART_MS
+    ? refuse('as_of', text, `a time that is over: ${TIME_FORMS}`)
+    : at
 }
 
 function refuse(parameter: string, value: string, allowed: string): never {

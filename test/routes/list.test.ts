@@ -90,6 +90,8 @@ describe('filters', () => {
     [`base_event_id=${Array.from({ length: 51 }, (_, i) => i).join()}`, 'base_event_id'],
     ['updated_since=2021-01-01', 'updated_since'],
     ['as_of=tomorrow', 'as_of'],
+    ['as_of=2999-01-01T00:00:00Z', 'as_of'],
+    ['as_of=%2B1h', 'as_of'],
     ['sort=price', 'sort'],
     ['sort=--start', 'sort'],
     ['fields=id,colour', 'fields'],
