@@ -113,6 +113,7 @@ async function stop(service: Service): Promise<void> {
 const ORDERS: Record<string, (roles: Roles) => Promise<void>> = {
   'api, ingest, both crash, ingest, api': async (roles) => {
     await roles.start('api')
+    await ready(roles.api())
     expect(await events(roles.api())).toEqual([])
     await roles.start('ingest')
     await ingested(roles.api(), 3)
