@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { EventRecord } from '../../adapters/kit/contract.ts'
 import { toInstant } from '../../adapters/kit/dates.ts'
 import type { EventContent } from '../../storage/kit/event.ts'
+import { toUuid5 } from '../kit/uuid.ts'
 import { explainUnsound, isId, isSound, type SoundRecord } from './record.ts'
 
 export type Checked = { event: EventContent; reason?: never } | { event?: never; reason: string }
@@ -32,9 +33,7 @@ export function eventId(
 ): string | null {
   if (!isId(base_event_id) || !isId(event_id)) return null
   const length = scratch.write(JSON.stringify([source, base_event_id, event_id]), 16)
-  const hex = hash('sha1', scratch.subarray(0, 16 + length), 'hex')
-  const variant = ((Number.parseInt(hex[16]!, 16) & 3) | 8).toString(16)
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+  return toUuid5(hash('sha1', scratch.subarray(0, 16 + length), 'hex'))
 }
 
 function toEvent(record: SoundRecord, { name: source, timezone }: { name: string; timezone: string }): Checked {

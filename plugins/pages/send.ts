@@ -42,7 +42,7 @@ export async function send(
   return reply.send(Buffer.isBuffer(body) ? body : await body)
 }
 
-export function encodingOf(request: FastifyRequest, { body }: KeptPage): Encoding {
+function encodingOf(request: FastifyRequest, { body }: KeptPage): Encoding {
   return byteLength(body) < LEAST_BYTES ? 'identity' : negotiate(request.headers['accept-encoding'])
 }
 

@@ -114,7 +114,7 @@ export const FilterParameters = {
   )
 }
 
-export const ListParameters = {
+const ListParameters = {
   ...FilterParameters,
   ...PagingQuery,
   fields: Text('Only these fields of each event', `fields of Event, with commas between them`, {

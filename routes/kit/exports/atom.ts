@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { toUuid5 } from '../../../plugins/kit/uuid.ts'
 import type { Event } from '../../../storage/kit/event.ts'
 import type { ExportFormat } from './format.ts'
 import { xml } from './xml.ts'
@@ -11,11 +12,12 @@ export default {
   mediaType: 'application/atom+xml',
   parameters: 'charset=utf-8',
   isAttachment: false,
+  // The same feed has the same id, wherever it is read from.
   write: ({ prefix, path, findUpdated }) => ({
     begin: async () =>
       xml`<?xml version="1.0" encoding="utf-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom">
-<id>urn:uuid:${toUuid(path)}</id>
+<id>urn:uuid:${toUuid5(hash('sha1', `event-service ${path}`, 'hex'))}</id>
 <title>Events</title>
 <updated>${(await findUpdated()) ?? new Date().toISOString()}</updated>
 <author><name>Event Service</name></author>
@@ -39,11 +41,4 @@ export default {
 function summarize({ start_date, end_date, timezone, status, sold_out }: Event): string {
   const when = `${start_date}${end_date === null ? '' : ` to ${end_date}`} (${timezone})`
   return `${when}${status === 'delisted' ? ', no longer listed' : ''}${sold_out ? ', sold out' : ''}`
-}
-
-/** Version 5: the same feed has the same id, wherever it is read from. */
-function toUuid(path: string): string {
-  const hex = hash('sha1', `event-service ${path}`, 'hex')
-  const variant = ((Number.parseInt(hex[16]!, 16) & 3) | 8).toString(16)
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
