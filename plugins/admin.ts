@@ -16,13 +16,13 @@ const AdminDisabled = createError(
 export default fp(
   async (app) => {
     const { admin_token: token } = app.config.server
-    app.addHook('onRequest', async (request, reply) => {
-      if (READING.includes(request.method) || request.is404) return
-      if (token === '') throw new AdminDisabled()
+    app.addHook('onRequest', (request, reply, done) => {
+      if (READING.includes(request.method) || request.is404) return done()
+      if (token === '') return done(new AdminDisabled())
       const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1]
-      if (given !== undefined && isEqual(given, token)) return
+      if (given !== undefined && isEqual(given, token)) return done()
       reply.header('www-authenticate', 'Bearer realm="event-service"')
-      throw new Unauthorized()
+      done(new Unauthorized())
     })
   },
   { name: 'admin', dependencies: ['config', 'errors'] }
