@@ -51,13 +51,14 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
       key: `${key} ${times} ${limit} ${cursor ?? ''} ${fields ?? ''} ${count ?? false}`,
       isTimeless,
       hasMeta: true,
-      async read() {
-        const found = await app.storage.find(asked.query, asked.after ? { limit, after: asked.after } : { limit })
+      async read(revision) {
+        const page: PageRequest = { limit, ...(asked.after && { after: asked.after }) }
+        const found = await app.storage.find(asked.query, page, revision)
         const total = count ? await app.storage.count(asked.query, MOST_COUNTED) : undefined
         const next = found.next && (await app.cursors.encode(found.next, key, now))
-        const page = { ...pageInfo(limit, next), ...(total !== undefined && { total: toTotal(total) }) }
+        const info = { ...pageInfo(limit, next), ...(total !== undefined && { total: toTotal(total) }) }
         const json = fields === undefined ? found.json : await pickFields(found.json, fields)
-        return { body: renderPage(json, JSON.stringify(page)), link: pageLinks(url, next) }
+        return { body: renderPage(json, JSON.stringify(info)), link: pageLinks(url, next) }
       }
     }
   }

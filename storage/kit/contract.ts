@@ -19,8 +19,9 @@ export interface Storage {
    * Events in the query's order, after the position, with their keys in the order of `EventSchema`. Rejects with
    * `QueryTooSlow` where no index answers it and `QUERY_DEADLINE_MS` are not enough, and with `Forgotten` where
    * `asOf` is before what is kept. It must not keep its thread from other work for long.
+   * @param revision one that `revision` gave: the answer may be of then, or of any time since. Left out: as it is now.
    */
-  find(query: EventQuery, page: PageRequest): Promise<EventPage>
+  find(query: EventQuery, page: PageRequest, revision?: number): Promise<EventPage>
   /** How many events there are, counted no further than one beyond `most`. Rejects as `find` does. */
   count(query: EventQuery, most: number): Promise<number>
   /**

@@ -2,6 +2,7 @@ import type { EventPage, KnownEvent, PageRequest, Storage } from '../kit/contrac
 import type { Event } from '../kit/event.ts'
 import type { EventQuery } from '../kit/filters.ts'
 import { streamPages } from '../kit/stream.ts'
+import type { Blocks } from './blocks.ts'
 import type { Database, Row } from './database.ts'
 import { createFinder, refuseForgotten } from './find.ts'
 import { isCommon, selectPage } from './hot.ts'
@@ -11,15 +12,19 @@ import { isIndexed } from './indexes.ts'
 type Events = Pick<Storage, 'find' | 'count' | 'stream' | 'get' | 'known' | 'revision' | 'secret'>
 
 /** What is read of events. */
-export function createEvents(database: Database): Events {
+export function createEvents(database: Database, blocks?: Blocks): Events {
   const { get, attempt } = database
   const finder = createFinder(database)
   let hasPages = false
 
+  /** Whether the index is there that the common list is read from. */
+  function isCommonNow(query: EventQuery): boolean {
+    hasPages ||= isIndexed(database)
+    return hasPages && isCommon(query)
+  }
+
   /** @returns undefined where it takes more than one look */
   function findCommon(query: EventQuery, page: PageRequest): EventPage | undefined {
-    hasPages ||= isIndexed(database)
-    if (!hasPages || !isCommon(query)) return undefined
     const { page: sql, more, values } = selectPage(query, { ...page, limit: page.limit + 1 })
     const { json: bytes, n } = get(sql, ...values) as unknown as { json: Uint8Array | null; n: number }
     const json = bytes === null ? EMPTY : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -27,8 +32,12 @@ export function createEvents(database: Database): Events {
     return more === null || get(more, ...values) === undefined ? { json, next: null } : undefined
   }
 
-  const find = (query: EventQuery, page: PageRequest) =>
-    attempt(() => findCommon(query, page) ?? finder.find(query, page))
+  const find = (query: EventQuery, page: PageRequest, revision?: number) =>
+    attempt(() => {
+      if (!isCommonNow(query)) return finder.find(query, page)
+      const read = () => findCommon(query, page) ?? finder.find(query, page)
+      return blocks === undefined || revision === undefined ? read() : blocks.find(query, page, revision, read)
+    })
 
   return {
     find,

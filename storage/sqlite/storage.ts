@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Storage } from '../kit/contract.ts'
 import { StorageUnavailable, StorageUnusable } from '../kit/errors.ts'
 import { createAlerts } from './alerts.ts'
+import { createBlocks } from './blocks.ts'
 import { createChanges } from './changes.ts'
 import { createCommands } from './commands.ts'
 import { createDatabase } from './database.ts'
@@ -18,10 +19,12 @@ import { createWrite } from './write.ts'
 /** SQLITE_BUSY and SQLITE_LOCKED: another process is at it. */
 const BUSY = [5, 6]
 
-export function createStorage(db: DatabaseSync, path: string): Storage {
+/** @param blockBytes for parts of the list in memory; 0: none */
+export function createStorage(db: DatabaseSync, path: string, blockBytes = 0): Storage {
   const database = createDatabase(db, path)
+  const blocks = blockBytes === 0 ? undefined : createBlocks(database, blockBytes)
   return {
-    ...createEvents(database),
+    ...createEvents(database, blocks),
     ...createChanges(database),
     ...createWrite(database),
     ...createListing(database),

@@ -44,8 +44,8 @@ export interface TestStore {
   /** Settings as they would stand in the driver's section. */
   options: Record<string, unknown>
   storage: Storage
-  /** Another process on the same store. */
-  open(): Promise<Storage>
+  /** Another process on the same store; `isReader`: one that only answers requests. */
+  open(isReader?: boolean): Promise<Storage>
   close(): Promise<void>
 }
 
@@ -55,10 +55,10 @@ export async function createStore(driver: string): Promise<TestStore> {
   const made = await SETTINGS[driver]?.()
   const options = { ...(Value.Default(plugin.options, {}) as object), ...made?.options }
   const apps: { close(): PromiseLike<unknown> }[] = []
-  async function open(): Promise<Storage> {
+  async function open(isReader = false): Promise<Storage> {
     const app = fastify()
     apps.push(app)
-    await app.register(plugin, { options })
+    await app.register(plugin, { options, isReader })
     await app.storage.migrate()
     return app.storage
   }

@@ -1,0 +1,141 @@
+import { DatabaseSync } from 'node:sqlite'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createRandom, type Random } from '../../bench/kit/random.ts'
+import type { EventPage, Position, Storage } from '../../storage/kit/contract.ts'
+import type { EventFilters, EventQuery } from '../../storage/kit/filters.ts'
+import { createBlocks } from '../../storage/sqlite/blocks.ts'
+import { createDatabase } from '../../storage/sqlite/database.ts'
+import { createStore, ingest, makeEvent, type TestStore } from './fixtures.ts'
+import { fill } from './oracle/histories.ts'
+import { happens, pick } from './oracle/pick.ts'
+import { addSeconds, randomTime } from './oracle/random-records.ts'
+
+const BY_START = { by: 'start', descending: false } as const
+
+describe('events that are asked for most on SQLite', () => {
+  let store: TestStore
+  let reader: Storage
+  beforeAll(async () => {
+    store = await createStore('sqlite')
+    await fill(store.storage, { events: 1500, seed: 5 })
+    reader = await store.open(true)
+  }, 60_000)
+  afterAll(() => store.close())
+
+  it('are the same from memory as from the database, on all pages', async () => {
+    const revision = await reader.revision()
+    const differences: string[] = []
+    for (let i = 0; i < 1500; i++) {
+      const random = createRandom(i)
+      const query: EventQuery = { filters: randomFilters(random), sort: BY_START }
+      const limit = pick(random, [1, 3, 10, 20, 100])
+      let after: Position | undefined
+      for (let pages = 0; pages < 4; pages++) {
+        const page = { limit, ...(after && { after }) }
+        const [held, read] = [await reader.find(query, page, revision), await store.storage.find(query, page)]
+        if (print(held) !== print(read)) differences.push(`${i} ${JSON.stringify({ query, page })}`)
+        if (read.next === null) break
+        after = read.next
+      }
+    }
+    expect(differences.slice(0, 5)).toEqual([])
+  })
+
+  it('are none while there are none, and are found from then on', async () => {
+    const own = await createStore('sqlite')
+    const other = await own.open(true)
+    const query: EventQuery = {
+      filters: { match: 'within', from: { clock: 'utc', at: '2024-01-01T00:00:00Z' }, everOnline: true },
+      sort: BY_START
+    }
+    expect(titles(await other.find(query, { limit: 5 }, await other.revision()))).toEqual([])
+    await ingest(own.storage, [makeEvent(1)])
+    expect(titles(await other.find(query, { limit: 5 }, await other.revision()))).toEqual(['Event 1'])
+    await own.close()
+  })
+
+  it('are as they became, for who knows of that', async () => {
+    const before = await reader.revision()
+    const query: EventQuery = {
+      filters: { match: 'starts', from: { clock: 'utc', at: '2031-01-01T00:00:00Z' }, everOnline: true },
+      sort: BY_START
+    }
+    const events = Array.from({ length: 30 }, (_, i) =>
+      makeEvent(i, { start_date: `2031-01-02T10:${10 + i}:00`, end_date: null, source: 'later' })
+    )
+    await ingest(store.storage, events, { source: 'later' })
+    const between = await reader.revision()
+    expect(between).toBeGreaterThan(before)
+    for (let i = 0; i < 5; i++) expect(titles(await reader.find(query, { limit: 5 }, between))[0]).toBe('Event 0')
+    await ingest(store.storage, [{ ...events[0]!, title: 'Another' }, ...events.slice(1)], { source: 'later' })
+    expect(titles(await reader.find(query, { limit: 5 }, await reader.revision()))[0]).toBe('Another')
+    expect(titles(await reader.find(query, { limit: 5 }))[0]).toBe('Another')
+  })
+
+  it('are read once, and then answered with from memory, in pieces that lie close together or far apart', async () => {
+    // One a day, but 3000 within an hour.
+    const sparse = Array.from({ length: 400 }, (_, i) => day(i))
+    const dense = Array.from({ length: 3000 }, (_, i) => addSeconds(day(200), i))
+    const events = [...sparse, ...dense].map((start, i) => makeEvent(i, { start_date: start, end_date: null }))
+    const own = await createStore('sqlite')
+    for (let at = 0; at < events.length; at += 1000) {
+      await ingest(own.storage, events.slice(at, at + 1000), { complete: false })
+    }
+    const db = new DatabaseSync(own.options.path as string)
+    const database = createDatabase(db, '')
+    const blocks = createBlocks(database, 2 ** 24)
+    const revision = await own.storage.revision()
+    let reads = 0
+    const ask = async (start: string, limit = 20) => {
+      const query: EventQuery = {
+        filters: { match: 'within', from: { clock: 'local', at: start }, everOnline: true },
+        sort: BY_START
+      }
+      const read = async () => {
+        reads++
+        return own.storage.find(query, { limit })
+      }
+      const held = await blocks.find(query, { limit }, revision, read)
+      expect(print(held)).toBe(print(await own.storage.find(query, { limit })))
+    }
+    for (const around of [day(50), day(200), addSeconds(day(200), 1500), day(300)]) {
+      // Where events lie closer together than they did before, it takes a few more.
+      for (let i = 0; i < 12; i++) await ask(addSeconds(around, -3 * i))
+      const before = reads
+      for (let i = 0; i < 30; i++) await ask(addSeconds(around, -2 * i))
+      expect(reads - before).toBe(0)
+    }
+    db.close()
+    await own.close()
+  })
+
+  it('are read again and again where there is no room for them', async () => {
+    const db = new DatabaseSync(store.options.path as string)
+    const blocks = createBlocks(createDatabase(db, ''), 1000)
+    const revision = await reader.revision()
+    for (let i = 0; i < 200; i++) {
+      const query: EventQuery = { filters: randomFilters(createRandom(i)), sort: BY_START }
+      const held = await blocks.find(query, { limit: 10 }, revision, () => store.storage.find(query, { limit: 10 }))
+      expect(print(held)).toBe(print(await store.storage.find(query, { limit: 10 })))
+    }
+    db.close()
+  })
+})
+
+const day = (i: number) => addSeconds('2030-01-01T00:00:00', i * 86_400)
+const print = ({ json, next }: EventPage) => `${json} ${next}`
+const titles = ({ json }: EventPage) => (JSON.parse(`[${json}]`) as { title: string }[]).map(({ title }) => title)
+
+/** Of those that blocks are for, mostly. */
+function randomFilters(random: Random): EventFilters {
+  const filters: EventFilters = { match: pick(random, ['within', 'starts']) }
+  const bound = () => {
+    const at = addSeconds(randomTime(random), pick(random, [-3600, -1, 0, 0, 1, 1800]))
+    return happens(random, 50) ? { clock: 'local' as const, at } : { clock: 'utc' as const, at: `${at}Z` }
+  }
+  if (happens(random, 90)) filters.from = bound()
+  if (happens(random, 40)) filters.to = bound()
+  if (happens(random, 80)) filters.everOnline = true
+  if (happens(random, 30)) filters.sellMode = pick(random, ['online', 'online', 'offline'])
+  return filters
+}
