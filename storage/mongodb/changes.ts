@@ -1,9 +1,8 @@
-import type { Filter } from 'mongodb'
 import type { ChangePage, Position, Storage } from '../kit/contract.ts'
 import { changesForgotten } from '../kit/errors.ts'
 import { firstOf, lastChangeOf } from './change-numbers.ts'
 import { type Database, READ } from './database.ts'
-import type { EventDocument, VersionDocument } from './documents.ts'
+import type { EventDocument } from './documents.ts'
 import { NEWEST_RUN } from './history.ts'
 import { STATE, type State, toState, toVersion, versionId } from './versions.ts'
 
@@ -15,6 +14,18 @@ interface Place {
   numbers: Numbers
   kept: string
 }
+
+/** A change, and of which state of which event it is. */
+interface Step {
+  id: string
+  version: number
+  source: string
+  change: number
+  updated_at: string
+}
+
+/** All that is read where most is passed over: of each source there can be as many as are told of in all. */
+const STEP = { version: 1, source: 1, change: 1, updated_at: 1 } as const
 
 const ASCENDING = { change: 1 } as const
 
@@ -49,11 +60,9 @@ export function createChanges(database: Database): Pick<Storage, 'changes' | 'la
   }
 
   /** The source's next changes, in order, one more than the limit where there are more. */
-  async function nextOf(source: string, after: number, limit: number): Promise<State[]> {
-    const filter = { source, change: { $gt: after } }
-    const options = { ...READ, projection: STATE }
+  async function nextOf(source: string, after: number, limit: number): Promise<Step[]> {
     const current = await events
-      .find(filter, options)
+      .find({ source, change: { $gt: after } }, { ...READ, projection: STEP })
       .sort(ASCENDING)
       .limit(limit + 1)
       .toArray()
@@ -61,22 +70,30 @@ export function createChanges(database: Database): Pick<Storage, 'changes' | 'la
     if (newest === undefined) return []
     // Up to the newest that was found, and after it was: a later one may stand behind one that is in neither answer.
     const former = await versions
-      .find({ source, change: { $gt: after, $lt: newest } }, options)
+      .find({ source, change: { $gt: after, $lt: newest } }, { ...READ, projection: { ...STEP, event: 1 } })
       .sort(ASCENDING)
       .limit(limit + 1)
       .toArray()
-    const states = new Map<number, State>()
+    const steps = new Map<number, Step>()
     // A copy of a state that an event still has is that state.
-    for (const document of [...former, ...current]) states.set(document.change!, toState(document))
-    return [...states.values()].sort((a, b) => a.change - b.change).slice(0, limit + 1)
+    for (const { event, ...step } of former) steps.set(step.change!, toStep({ ...step, _id: event }))
+    for (const step of current) steps.set(step.change!, toStep(step))
+    return [...steps.values()].sort((a, b) => a.change - b.change).slice(0, limit + 1)
   }
 
-  async function beforeOf(states: State[]): Promise<Map<string, State>> {
-    const ids = states.filter(({ version }) => version > 1).map(({ id, version }) => versionId(id, version - 1))
-    if (ids.length === 0) return new Map()
-    const filter: Filter<VersionDocument> = { _id: { $in: ids } }
-    const documents = await versions.find(filter, { ...READ, projection: STATE }).toArray()
-    return new Map(documents.map((document) => [document._id, toState(document)]))
+  /** The states that these are of, and those before, by `versionId`; what is not kept is missing. */
+  async function statesOf(steps: Step[]): Promise<Map<string, State>> {
+    const current = await events
+      .find({ _id: { $in: [...new Set(steps.map(({ id }) => id))] } }, { ...READ, projection: STATE })
+      .toArray()
+    const states = new Map(current.map(toState).map((state) => [versionId(state.id, state.version), state]))
+    const wanted = steps.flatMap(({ id, version }) => [versionId(id, version), versionId(id, version - 1)])
+    // Afterwards: what has been replaced by then is among these.
+    const former = await versions
+      .find({ _id: { $in: wanted.filter((id) => !states.has(id)) } }, { ...READ, projection: STATE })
+      .toArray()
+    for (const document of former) states.set(document._id, toState(document))
+    return states
   }
 
   /** From when on all changes are kept; empty: from the first one on. */
@@ -95,19 +112,22 @@ export function createChanges(database: Database): Pick<Storage, 'changes' | 'la
   async function pageAfter(start: Numbers, limit: number, before?: string): Promise<ChangePage> {
     const names = await sourceNames()
     const queues = await Promise.all(names.map((name) => nextOf(name, start[name] ?? 0, limit)))
-    const states = merge(queues)
-    const told = states.slice(0, limit)
-    const former = await beforeOf(told)
+    const steps = merge(queues)
+    const told = steps.slice(0, limit)
+    const states = told.length === 0 ? new Map<string, State>() : await statesOf(told)
     // Afterwards: what is forgotten meanwhile may be lacking.
     const kept = await keptSince()
     if (before !== undefined && before !== kept) await refuseForgotten(start, kept)
     const numbers = { ...start }
-    const items = told.map((state) => {
-      numbers[state.event.source] = state.change
-      const version = toVersion(state, former.get(versionId(state.id, state.version - 1)))
-      return { ...version, position: toPosition({ numbers, kept }) }
+    const items = told.flatMap(({ id, version, source, change }) => {
+      numbers[source] = change
+      const state = states.get(versionId(id, version))
+      // Forgotten just now.
+      if (state === undefined) return []
+      const before = states.get(versionId(id, version - 1))
+      return [{ ...toVersion(state, before), position: toPosition({ numbers, kept }) }]
     })
-    return { items, next: toPosition({ numbers, kept }), hasMore: states.length > limit }
+    return { items, next: toPosition({ numbers, kept }), hasMore: steps.length > limit }
   }
 
   return {
@@ -129,26 +149,30 @@ export function createChanges(database: Database): Pick<Storage, 'changes' | 'la
   }
 }
 
+function toStep({ _id, version, source, change = 0, updated_at }: Stepping): Step {
+  return { id: _id, version, source, change, updated_at }
+}
+
+type Stepping = Pick<EventDocument, '_id' | 'version' | 'source' | 'change' | 'updated_at'>
+
 /** By time, but never a source's later change before its earlier one. */
-function merge(queues: State[][]): State[] {
-  const merged: State[] = []
+function merge(queues: Step[][]): Step[] {
+  const merged: Step[] = []
   const ahead = queues.filter((queue) => queue.length > 0).map((queue) => queue[Symbol.iterator]())
-  const heads = ahead.map((queue) => ({ queue, state: queue.next().value as State }))
+  const heads = ahead.map((queue) => ({ queue, step: queue.next().value as Step }))
   while (heads.length > 0) {
     let first = 0
-    for (const [i, { state }] of heads.entries()) if (isBefore(state.event, heads[first]!.state.event)) first = i
-    const { queue, state } = heads[first]!
-    merged.push(state)
+    for (const [i, { step }] of heads.entries()) if (isBefore(step, heads[first]!.step)) first = i
+    const { queue, step } = heads[first]!
+    merged.push(step)
     const { value, done } = queue.next()
     if (done) heads.splice(first, 1)
-    else heads[first]!.state = value
+    else heads[first]!.step = value
   }
   return merged
 }
 
-type Key = Pick<EventDocument, 'updated_at' | 'source'>
-
-function isBefore(a: Key, b: Key): boolean {
+function isBefore(a: Step, b: Step): boolean {
   return a.updated_at === b.updated_at ? a.source < b.source : a.updated_at < b.updated_at
 }
 
