@@ -1,9 +1,11 @@
 import cluster from 'node:cluster'
 import { once } from 'node:events'
+import { enableCompileCache } from 'node:module'
 import { constants, setPriority } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import fastify, { type FastifyBaseLogger } from 'fastify'
-import { buildApp } from './app.ts'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { AppOptions } from './app.ts'
 import { keepFixed } from './plugins/config/keep-fixed.ts'
 import type { Config } from './plugins/config/load.ts'
 import { readConfig } from './plugins/config.ts'
@@ -27,13 +29,22 @@ import { connectMetrics, relayMetrics } from './plugins/metrics/of-workers.ts'
 import { measureRuntime } from './plugins/metrics/runtime.ts'
 import type { MetricsOptions } from './plugins/metrics.ts'
 
+/** Where the next start finds what this one has compiled; without it, as where it cannot be written, it takes longer. */
+const COMPILED = fileURLToPath(new URL('node_modules/.cache/compiled/', import.meta.url))
+
 /** What the whole process does, or one thread of it. */
 async function main(): Promise<void> {
+  enableCompileCache(COMPILED)
   if (!isMainThread) return await runIngestThread(workerData)
   if (cluster.isWorker) return await runWorker()
   const config = await readConfig()
   if (config.server.workers > 1 && config.server.roles.has('api')) await runCluster(config)
   else await runProcess(config)
+}
+
+/** Not before it is known where compiled code is kept. */
+async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  return (await import('./app.ts')).buildApp(options)
 }
 
 /** With both roles the API answers here, and a thread of its own ingests: parsing is work that requests would wait for. */
@@ -57,6 +68,7 @@ async function runProcess(config: Config): Promise<void> {
 /** Workers answer requests. This process starts them, and the thread that ingests, and keeps them running. */
 async function runCluster(config: Config): Promise<void> {
   endAt('SIGTERM', 'SIGINT')
+  const { default: fastify } = await import('fastify')
   const { log } = fastify({ logger: { level: config.server.log_level } })
   let current = config
   const ingest = config.server.roles.has('ingest') ? superviseIngest(() => current, log, tellState) : undefined

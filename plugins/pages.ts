@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { StorageUnavailable } from '../storage/kit/errors.ts'
 import type { Body } from './pages/body.ts'
 import { createCache, type KeptPage } from './pages/cache.ts'
-import { isAny, matches, toEtag } from './pages/etag.ts'
+import { digest, isAny, matches, toEtag } from './pages/etag.ts'
 import { gather } from './pages/gather.ts'
 import { addMeta, renewMeta } from './pages/meta.ts'
 import { send, sendKept, sendNotModified } from './pages/send.ts'
@@ -17,7 +17,7 @@ declare module 'fastify' {
 
 /** What is asked for, and how it is read where no one has it in memory. */
 export interface Question {
-  /** The same for the same question, however it was put: that is what a page is kept under. */
+  /** The same for the same question, however it was put: its digest is what a page is kept under. */
   key: string
   /** Whether it is the same question whenever it is put: nothing in it depends on what time it is. */
   isTimeless: boolean
@@ -26,7 +26,8 @@ export interface Question {
    * without the brace that closes it.
    */
   hasMeta: boolean
-  read(): Promise<Answer>
+  /** @param revision what is read must not be older than it */
+  read(revision: number): Promise<Answer>
 }
 
 export interface Answer {
@@ -50,19 +51,21 @@ export default fp(
   async (app) => {
     const cache = createCache(app.config.server.cache_mb * 2 ** 20)
     /** Of several that ask the same at once, the others wait for the first. */
-    const reading = new Map<string, Promise<KeptPage>>()
+    let reading = new Map<string, Promise<KeptPage>>()
 
-    async function read({ key, hasMeta, read }: Question, state: StoreState, etag: string): Promise<KeptPage> {
+    async function read({ hasMeta, read }: Question, key: string, state: StoreState, etag: string): Promise<KeptPage> {
       const read_at = Date.now()
-      const { body, link } = await read()
+      const { body, link } = await read(state.revision)
       const whole = hasMeta ? addMeta(body, state) : { body, metaAt: null }
       return cache.admit({ key, state, etag, ...whole, link, read_at, urls: [], encoded: new Map() })
     }
-    function readOnce(question: Question, state: StoreState, etag: string): Promise<KeptPage> {
-      const name = etag + question.key
+    function readOnce(question: Question, key: string, state: StoreState, etag: string): Promise<KeptPage> {
+      const name = etag + key
+      // A map whose entries come and go all the time keeps them in memory, by its former tables.
+      if (reading.size === 0) reading = new Map()
       let page = reading.get(name)
       if (page === undefined) {
-        page = read(question, state, etag).finally(() => reading.delete(name))
+        page = read(question, key, state, etag).finally(() => reading.delete(name))
         reading.set(name, page)
       }
       return page
@@ -77,7 +80,8 @@ export default fp(
 
     app.decorate('pages', {
       async answer(request, reply, question) {
-        const { key, hasMeta, isTimeless } = question
+        const { hasMeta, isTimeless } = question
+        const key = digest(question.key)
         try {
           await gather()
           const state = await app.validators.current()
@@ -86,7 +90,7 @@ export default fp(
           // Whether there is anything is known when it was read.
           const hasAny = isAny(request.headers['if-none-match'])
           if (!hasAny && matches(request, etag, dated)) return sendNotModified(reply, etag, dated)
-          const page = recall(key, state, etag) ?? (await readOnce(question, state, etag))
+          const page = recall(key, state, etag) ?? (await readOnce(question, key, state, etag))
           if (hasAny) return sendNotModified(reply, etag, dated)
           if (isTimeless) cache.link(request.url, page)
           return await send(request, reply, page, cache, { state: dated })

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { matches, toEtag } from '../plugins/pages/etag.ts'
+import { digest, matches, toEtag } from '../plugins/pages/etag.ts'
 import { sendNotModified, setValidators } from '../plugins/pages/send.ts'
 import { QueryTooSlow } from '../storage/kit/errors.ts'
 import type { Event } from '../storage/kit/event.ts'
@@ -49,7 +49,7 @@ const exports: FastifyPluginAsyncTypebox = async (app) => {
         const query = toEventQuery(request.query, Date.now())
         const state = await app.validators.current()
         // It says nothing of the sources.
-        const etag = toEtag({ revision: state.revision, digest: '' }, `${extension} ${JSON.stringify(query)}`)
+        const etag = toEtag({ revision: state.revision, digest: '' }, digest(`${extension} ${JSON.stringify(query)}`))
         const dated = dependsOnNow(request.query) ? null : state
         if (matches(request, etag, dated)) return sendNotModified(reply, etag, dated)
         const stop = new AbortController()

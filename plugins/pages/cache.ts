@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { StoreState } from '../validators.ts'
 import { type Body, byteLength, toBytes } from './body.ts'
@@ -6,6 +5,7 @@ import type { Encoding } from './compress.ts'
 
 /** An answer as it was read. */
 export interface KeptPage {
+  /** `digest` of the question. */
   key: string
   state: StoreState
   etag: string
@@ -60,11 +60,9 @@ export function createCache(most: number): Cache {
   function isWanted({ key, body }: KeptPage): boolean {
     if (pages === undefined) return false
     if (pages.has(key) || pages.calculatedSize + byteLength(body) + ENTRY_BYTES < most) return true
-    // Keys can be long: what is not kept must not take memory all the same.
-    const name = hash('sha1', key, 'base64url')
-    if (seen.delete(name)) return true
+    if (seen.has(key)) return true
     if (seen.size >= MOST_SEEN) seen = new Set()
-    seen.add(name)
+    seen.add(key)
     return false
   }
 
@@ -99,8 +97,8 @@ export function createCache(most: number): Cache {
   }
 }
 
-function sizeOf({ key, body, urls, encoded }: KeptPage): number {
-  let size = ENTRY_BYTES + key.length * 2 + byteLength(body)
+function sizeOf({ body, urls, encoded }: KeptPage): number {
+  let size = ENTRY_BYTES + byteLength(body)
   for (const url of urls) size += url.length * 2
   for (const one of encoded.values()) if (Buffer.isBuffer(one)) size += one.length
   return size

@@ -2,12 +2,18 @@ import { hash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { StoreState } from '../validators.ts'
 
+/** What stands for a question, which can be long. */
+export function digest(question: string): string {
+  return hash('sha256', question, 'base64url')
+}
+
 /**
  * Of the store's state and the question alone, so that it is known without an answer. Weak: what is read while something is
  * written can be newer than the revision that it goes by, and each encoding of it has the same one.
+ * @param key `digest` of the question
  */
 export function toEtag({ revision, digest }: Pick<StoreState, 'revision' | 'digest'>, key: string): string {
-  return `W/"${revision.toString(36)}-${digest}-${hash('sha1', key, 'base64url').slice(0, 12)}"`
+  return `W/"${revision.toString(36)}-${digest}-${key.slice(0, 12)}"`
 }
 
 /**
