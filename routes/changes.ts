@@ -9,6 +9,7 @@ import { LINK, NOT_MODIFIED, VALIDATORS } from './kit/answer-headers.ts'
 import { parseTime, TIME_FORMS } from './kit/bounds.ts'
 import { ChangeSchema, toChange } from './kit/change.ts'
 import { createChangeStreams } from './kit/change-stream.ts'
+import { renderInTurns } from './kit/in-turns.ts'
 import { ChangesPagingQuery, pageInfo, pageLinks } from './kit/paging.ts'
 import { STREAM_FAILURES } from './kit/responses.ts'
 import { sendStream } from './kit/send-stream.ts'
@@ -109,8 +110,11 @@ const changes: FastifyPluginAsyncTypebox = async (app) => {
           const { items, next, hasMore } = await app.storage.changes({ limit, ...(start ?? {}) })
           const next_cursor = await app.cursors.encode(next, CHANGES)
           const page = { ...pageInfo(limit, next_cursor), has_more: hasMore }
-          const body = JSON.stringify({ data: items.map(toChange), page })
-          return { body, link: pageLinks(request.url, next_cursor) }
+          const data = await renderInTurns(items, (version) => JSON.stringify(toChange(version)))
+          return {
+            body: `{"data":[${data}],"page":${JSON.stringify(page)}}`,
+            link: pageLinks(request.url, next_cursor)
+          }
         }
       })
 

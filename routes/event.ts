@@ -5,6 +5,7 @@ import { EventSchema } from '../storage/kit/event.ts'
 import { LINK, NOT_MODIFIED, VALIDATORS } from './kit/answer-headers.ts'
 import { HistoryEntrySchema, toHistoryEntry } from './kit/change.ts'
 import { dependsOnNow, parseAsOf } from './kit/event-query.ts'
+import { renderInTurns } from './kit/in-turns.ts'
 import { ChangesPagingQuery, PageInfo, pageInfo, pageLinks, UUID } from './kit/paging.ts'
 import { FilterParameters } from './kit/query-schema.ts'
 import { AS_OF_FAILURES, FAILURES, notFound } from './kit/responses.ts'
@@ -92,8 +93,11 @@ const event: FastifyPluginAsyncTypebox = async (app) => {
           const found = await app.storage.versions(id, { limit, ...(after && { after: after.position }) })
           if (found.items.length === 0 && after === undefined) throw new NotFound(`There is no event ${id}.`)
           const next = found.next && (await app.cursors.encode(found.next, scope))
-          const body = JSON.stringify({ data: found.items.map(toHistoryEntry), page: pageInfo(limit, next) })
-          return { body, link: pageLinks(request.url, next) }
+          const data = await renderInTurns(found.items, (version) => JSON.stringify(toHistoryEntry(version)))
+          return {
+            body: `{"data":[${data}],"page":${JSON.stringify(pageInfo(limit, next))}}`,
+            link: pageLinks(request.url, next)
+          }
         }
       })
     }

@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Body } from '../../plugins/pages/body.ts'
 import type { EventPage } from '../../storage/kit/contract.ts'
+import { renderInTurns } from './in-turns.ts'
 
 /**
  * The storage's own JSON goes out as it is: parsing it only to write it again would be most of the work.
@@ -14,23 +14,15 @@ export function renderPage(json: EventPage['json'], page: string): Body {
 
 /** An event's JSON starts with its id, and inside a JSON string every quote is escaped, so this stands nowhere else. */
 const BETWEEN_EVENTS = /,(?=\{"id":")/
-/** Others are answered between two pieces of so many characters. */
-const PIECE = 200_000
 
 /** The same events with these fields alone, in the order of `Event`. */
 export async function pickFields(json: EventPage['json'], fields: string[]): Promise<string> {
   const events = String(json)
   if (events === '') return ''
-  const picked: string[] = []
-  let characters = 0
-  for (const text of events.split(BETWEEN_EVENTS)) {
+  const picked = await renderInTurns(events.split(BETWEEN_EVENTS), (text) => {
     // As a list of names it would also pick from what is inside a zone.
     const event = JSON.parse(text) as Record<string, unknown>
-    picked.push(JSON.stringify(Object.fromEntries(Object.entries(event).filter(([name]) => fields.includes(name)))))
-    characters += text.length
-    if (characters < PIECE) continue
-    characters = 0
-    await nextTurn()
-  }
+    return JSON.stringify(Object.fromEntries(Object.entries(event).filter(([name]) => fields.includes(name))))
+  })
   return picked.join(',')
 }
