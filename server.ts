@@ -75,7 +75,8 @@ async function runCluster(config: Config): Promise<void> {
   const pool = workers.superviseWorkers(new URL(import.meta.url), {
     settings: () => ({ count: current.server.workers, first: { config: current, ingest: ingest?.state() } }),
     log,
-    onHopeless: leave
+    onHopeless: leave,
+    closeMs: STOP.acceptMs / 2
   })
   function tellState(ingest: string): void {
     pool.tell({ ingest })

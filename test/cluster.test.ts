@@ -47,6 +47,17 @@ describe('a service of several workers', () => {
     expect(stopped.map(({ worker }) => worker).sort()).toEqual([1, 2, undefined])
   })
 
+  it('answers all whom it has accepted when it goes', async () => {
+    const service = await start()
+    const load = await startLoad(`${service.url}/v1/api/events`, { keeping: 8, connecting: 8 })
+    await sleep(500)
+    service.process.kill('SIGTERM')
+    expect(await service.exit).toBe(0)
+    const clients = await load.stop()
+    expect(failures(clients).filter((failure) => failure !== 'ECONNREFUSED')).toEqual([])
+    expect(Math.min(...clients.map(({ requests }) => requests))).toBeGreaterThan(10)
+  })
+
   it('goes with code 0 where a Ctrl-C reaches all of its processes', async () => {
     const service = await start()
     for (const pid of [...workers(service), service.process.pid!]) process.kill(pid, 'SIGINT')

@@ -32,17 +32,22 @@ export async function closeConnections(server: Server, { acceptMs, idleMs }: Pat
   clearTimeout(idle)
 }
 
-/**
- * Those who wait to be accepted when a server stops listening are reset. In each turn of the event loop one is accepted;
- * and who is answered in a turn may be back before its end.
- */
 async function acceptWaiting(server: Server): Promise<void> {
   let events = 0
   const count = () => events++
   server.on('connection', count).on('request', count)
-  for (let turn = 0, before = -1; events !== before && turn < MOST_TURNS; turn++) {
-    before = events
+  await untilNoneCome(() => events)
+  server.off('connection', count).off('request', count)
+}
+
+/**
+ * Those who wait to be accepted when a server stops listening are reset. In each turn of the event loop one is accepted;
+ * and who is answered in a turn may be back before its end.
+ * @param count of those that have come
+ */
+export async function untilNoneCome(count: () => number): Promise<void> {
+  for (let turn = 0, before = -1; count() !== before && turn < MOST_TURNS; turn++) {
+    before = count()
     await nextTurn()
   }
-  server.off('connection', count).off('request', count)
 }

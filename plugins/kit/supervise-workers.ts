@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
 import { backoff } from './backoff.ts'
 import { closeWhatWasNotTaken } from './lost-connections.ts'
+import { findSharedListener } from './shared-listener.ts'
 import { createWatchdog } from './watchdog.ts'
 
 export interface SupervisedWorkers {
@@ -41,6 +42,8 @@ interface SuperviseOptions {
   log: FastifyBaseLogger
   /** None serves, and one has ended of its own accord before it did: another one would fare no better. */
   onHopeless(code: number): void
+  /** How long after they are told to stop they still accept, at least, in milliseconds. */
+  closeMs: number
   /** For tests. */
   silentMs?: number
   startMs?: number
@@ -68,8 +71,9 @@ interface Place {
  * time), and when it is disconnected.
  */
 export function superviseWorkers(file: URL, options: SuperviseOptions): SupervisedWorkers {
-  const { settings, log, onHopeless, silentMs = SILENT_MS, startMs = START_MS } = options
+  const { settings, log, onHopeless, closeMs, silentMs = SILENT_MS, startMs = START_MS } = options
   cluster.setupPrimary({ exec: fileURLToPath(file) })
+  const listener = findSharedListener()
   const stopping = new AbortController()
   const members = new Set<Member>()
   const places: Place[] = []
@@ -182,6 +186,9 @@ export function superviseWorkers(file: URL, options: SuperviseOptions): Supervis
     async stop() {
       stopping.abort()
       for (const member of members) send(member, 'stop')
+      // Before they do: what they have not been handed by then nobody would answer.
+      await sleep(closeMs)
+      await listener.close()
       await Promise.all([...members].map(({ ended }) => ended))
     },
     kill() {

@@ -21,6 +21,7 @@ async function start(file: string, { count = 2, silentMs = 3000, startMs = 10_00
     settings: () => settings,
     log,
     onHopeless,
+    closeMs: 0,
     silentMs,
     startMs
   })
