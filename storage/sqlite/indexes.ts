@@ -39,6 +39,7 @@ export function isIndexed({ get }: Pick<Database, 'get'>): boolean {
   return get("select value from meta where key = 'indexed'")?.value === 1
 }
 
+/** The page cache while they are built, in KB: to sort takes as much memory again. */
 const SORTING_KB = 2048
 
 /** To renew a lease in, after a step that was longer than it. */
@@ -47,28 +48,32 @@ const REST_MS = 30_000
 /** At the end of a run: where they are not there yet, each in a transaction of its own, so that others can write between. */
 export async function buildIndexes(database: Database, opened: Pick<OpenRun, 'lease'>): Promise<void> {
   if (await database.attempt(() => isIndexed(database))) return
-  const { cache_size } = database.get('pragma cache_size')!
-  // To sort takes as much memory again as the page cache.
-  database.exec(`pragma cache_size = -${SORTING_KB}`)
+  for (const sql of READING) {
+    await database.fenced(opened, () => {
+      // Of two runs that end at once, one has done it.
+      if (isIndexed(database)) return
+      build(database, sql)
+      // It can have run out, but nobody can have taken it: there was no other writer.
+      const { name, token } = opened.lease
+      database.run(
+        `update leases set expires = max(expires, ${NOW_MS} + ?) where name = ? and token = ?`,
+        REST_MS,
+        name,
+        token
+      )
+    })
+    await nextTurn()
+  }
+}
+
+/** In one go: runs that end at once build in turns, on one connection, and each would take the other's cache for the usual one. */
+function build({ get, exec }: Database, sql: string): void {
+  const { cache_size } = get('pragma cache_size')!
+  exec(`pragma cache_size = -${SORTING_KB}`)
   try {
-    for (const sql of READING) {
-      await database.fenced(opened, () => {
-        // Of two runs that end at once, one has done it.
-        if (isIndexed(database)) return
-        database.exec(sql)
-        // It can have run out, but nobody can have taken it: there was no other writer.
-        const { name, token } = opened.lease
-        database.run(
-          `update leases set expires = max(expires, ${NOW_MS} + ?) where name = ? and token = ?`,
-          REST_MS,
-          name,
-          token
-        )
-      })
-      await nextTurn()
-    }
+    exec(sql)
   } finally {
-    database.exec(`pragma cache_size = ${cache_size}`)
+    exec(`pragma cache_size = ${cache_size}`)
   }
 }
 

@@ -188,6 +188,15 @@ describe('queries on SQLite', () => {
     expect(await pages()).toEqual(before)
   })
 
+  it('have the page cache that they had once runs that end at once have built the indexes', async () => {
+    const cache = () => db.prepare('pragma cache_size').get()!.cache_size
+    const before = cache()
+    const runs = [await startRun(storage), await startRun(storage, 'other')]
+    for (const run of runs) await storage.write(run, [makeEvent(1, { source: run.source })])
+    await Promise.all(runs.map((run) => endRun(storage, run)))
+    expect(cache()).toBe(before)
+  })
+
   it('find words of any script, whole ones and the beginning of the last', async () => {
     const shown = ['Straße 日本 ½', 'Ñandú 日本語', 'Ｆｕｌｌ «Ω»', '"or" not a*b ^c']
     await ingest(
