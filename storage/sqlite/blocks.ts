@@ -165,7 +165,11 @@ export function createBlocks({ get }: Pick<Database, 'get'>, most: number): Bloc
     const events = Math.ceil(Math.min(EVENTS, (BYTES * limit) / json.length))
     // Every second power: few of them are to be looked for, and to hold the same.
     let power = 2 * Math.max(0, Math.floor(Math.log2(density * events) / 2))
-    while (power > 0 && crowded.has(nameOf(power, missing))) power -= 2
+    while (crowded.has(nameOf(power, missing))) {
+      // Nothing is shorter than a second.
+      if (power === 0) return
+      power -= 2
+    }
     const name = nameOf(power, missing)
     if (!seen.has(name)) {
       if (seen.size >= MOST_SEEN) seen.clear()
@@ -224,8 +228,8 @@ function toRange(filters: EventFilters, after: PageRequest['after'], ahead: Ahea
   const { match, from, to, sellMode } = filters
   const bound = from && toSeconds(from.at)
   const local = from?.clock === 'local' ? bound : undefined
-  const start = after !== undefined ? toSeconds(after[0]!) : bound && bound - (from!.clock === 'local' ? ahead.most : 0)
-  if (start === undefined) return undefined
+  if (after === undefined && bound === undefined) return undefined
+  const start = after === undefined ? bound! - (local === undefined ? 0 : ahead.most) : toSeconds(after[0]!)
   const until = to === undefined ? Number.POSITIVE_INFINITY : toSeconds(to.at)
   const isLocal = to?.clock === 'local'
   const isWithin = match === 'within' && to !== undefined

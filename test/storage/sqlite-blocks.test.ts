@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createRandom, type Random } from '../../bench/kit/random.ts'
 import type { EventPage, Position, Storage } from '../../storage/kit/contract.ts'
 import type { EventFilters, EventQuery } from '../../storage/kit/filters.ts'
@@ -105,6 +105,55 @@ describe('events that are asked for most on SQLite', () => {
       for (let i = 0; i < 30; i++) await ask(addSeconds(around, -2 * i))
       expect(reads - before).toBe(0)
     }
+    db.close()
+    await own.close()
+  })
+
+  it('are the same from the beginning of 1970 on, by the wall clock', async () => {
+    const own = await createStore('sqlite')
+    const other = await own.open(true)
+    // Wall clocks of Tokyo are nine hours ahead.
+    const events = Array.from({ length: 40 }, (_, i) =>
+      makeEvent(i, {
+        start_date: addSeconds('1970-01-01T00:00:00', 60 * i),
+        starts_at: `${addSeconds('1969-12-31T15:00:00', 60 * i)}Z`,
+        end_date: null,
+        timezone: 'Asia/Tokyo'
+      })
+    )
+    await ingest(own.storage, events)
+    const query: EventQuery = {
+      filters: { match: 'within', from: { clock: 'local', at: '1970-01-01T00:00:00' }, everOnline: true },
+      sort: BY_START
+    }
+    const revision = await other.revision()
+    for (let i = 0; i < 4; i++) {
+      expect(titles(await other.find(query, { limit: 2 }, revision))).toEqual(['Event 0', 'Event 1'])
+    }
+    await own.close()
+  })
+
+  it('are asked of the database where more start within a second than a block is to hold', async () => {
+    const own = await createStore('sqlite')
+    const events = Array.from({ length: 1500 }, (_, i) => makeEvent(i, { start_date: day(0), end_date: null }))
+    for (let at = 0; at < events.length; at += 500) {
+      await ingest(own.storage, events.slice(at, at + 500), { complete: false })
+    }
+    const db = new DatabaseSync(own.options.path as string)
+    const database = createDatabase(db, '')
+    const get = vi.fn(database.get)
+    const blocks = createBlocks({ get }, 2 ** 24)
+    const revision = await own.storage.revision()
+    const query: EventQuery = { filters: { match: 'starts', everOnline: true }, sort: BY_START }
+    let after = (await own.storage.find(query, { limit: 20 })).next!
+    for (let i = 0; i < 40; i++) {
+      const page = { limit: 20, after }
+      const read = await own.storage.find(query, page)
+      expect(print(await blocks.find(query, page, revision, () => read))).toBe(print(read))
+      after = read.next!
+    }
+    // How they lie, and that there are too many.
+    expect(get.mock.calls.length).toBeLessThan(8)
     db.close()
     await own.close()
   })
