@@ -9,7 +9,7 @@ import { createStorage } from './sqlite/storage.ts'
 /** What a reader has at least; mostly it reads what is mapped. */
 const READER_CACHE_MB = 16
 /** Memory of a reader for the events that are asked for most: about 100 000. */
-const BLOCK_BYTES = 80 * 2 ** 20
+const BLOCKS_MB = 80
 /** Bytes of the file that a reader maps into memory, which the system takes back when it is short of it. */
 const MAPPED = 1e9
 
@@ -52,7 +52,7 @@ export default defineStorage({
       db.exec(`pragma page_size = 8192; pragma synchronous = normal; pragma cache_size = -${cacheKb};
         pragma mmap_size = ${isReader ? MAPPED : 0}; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES};
         pragma foreign_keys = on; pragma schema_version`)
-      return createStorage(db, path, isReader ? BLOCK_BYTES : 0)
+      return createStorage(db, path, isReader ? BLOCKS_MB * 2 ** 20 : 0)
     } catch (error) {
       db?.close()
       throw new StorageUnusable(

@@ -118,3 +118,10 @@ export function createDatabase(connection: DatabaseSync, path: string): Database
   }
   return database
 }
+
+/** The same bytes, as they came out of the database; none where there is nothing. */
+export function toBuffer(blob: Uint8Array | null): Buffer {
+  return blob === null ? EMPTY : Buffer.from(blob.buffer, blob.byteOffset, blob.length)
+}
+
+const EMPTY = Buffer.alloc(0)

@@ -3,7 +3,7 @@ import type { Event } from '../kit/event.ts'
 import type { EventQuery } from '../kit/filters.ts'
 import { streamPages } from '../kit/stream.ts'
 import type { Blocks } from './blocks.ts'
-import type { Database, Row } from './database.ts'
+import { type Database, type Row, toBuffer } from './database.ts'
 import { createFinder, refuseForgotten } from './find.ts'
 import { isCommon, selectPage } from './hot.ts'
 import { toBlob } from './ids.ts'
@@ -27,7 +27,7 @@ export function createEvents(database: Database, blocks?: Blocks): Events {
   function findCommon(query: EventQuery, page: PageRequest): EventPage | undefined {
     const { page: sql, more, values } = selectPage(query, { ...page, limit: page.limit + 1 })
     const { json: bytes, n } = get(sql, ...values) as unknown as { json: Uint8Array | null; n: number }
-    const json = bytes === null ? EMPTY : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    const json = toBuffer(bytes)
     if (n > page.limit) return cutPage(json)
     return more === null || get(more, ...values) === undefined ? { json, next: null } : undefined
   }
@@ -78,8 +78,6 @@ const SELECT_KNOWN = 'select seq, fingerprint, as_of, piece, json from events'
 function toKnown({ seq, fingerprint, as_of, piece, json }: Row): KnownEvent {
   return { number: seq, fingerprint, asOf: as_of, piece, event: JSON.parse(json as string) } as KnownEvent
 }
-
-const EMPTY = Buffer.alloc(0)
 
 /**
  * The page was read with one event more than asked for, to see whether another page follows. An event's JSON starts
