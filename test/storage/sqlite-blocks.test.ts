@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, StatementSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createRandom, type Random } from '../../bench/kit/random.ts'
 import type { EventPage, Position, Storage } from '../../storage/kit/contract.ts'
@@ -39,6 +39,17 @@ describe('events that are asked for most on SQLite', () => {
       }
     }
     expect(differences.slice(0, 5)).toEqual([])
+
+    const query: EventQuery = {
+      filters: { match: 'starts', from: { clock: 'local', at: '2000-01-01T00:00:00' }, everOnline: true },
+      sort: BY_START
+    }
+    for (let i = 0; i < 12; i++) await reader.find(query, { limit: 10 }, revision)
+    const asked = vi.spyOn(StatementSync.prototype, 'get')
+    const held = await reader.find(query, { limit: 10 }, revision)
+    expect(asked).not.toHaveBeenCalled()
+    asked.mockRestore()
+    expect(titles(held)).toHaveLength(10)
   })
 
   it('are none while there are none, and are found from then on', async () => {
@@ -158,17 +169,80 @@ describe('events that are asked for most on SQLite', () => {
     await own.close()
   })
 
-  it('are read again and again where there is no room for them', async () => {
-    const db = new DatabaseSync(store.options.path as string)
-    const blocks = createBlocks(createDatabase(db, ''), 1000)
-    const revision = await reader.revision()
-    for (let i = 0; i < 200; i++) {
-      const query: EventQuery = { filters: randomFilters(createRandom(i)), sort: BY_START }
-      const held = await blocks.find(query, { limit: 10 }, revision, () => store.storage.find(query, { limit: 10 }))
-      expect(print(held)).toBe(print(await store.storage.find(query, { limit: 10 })))
+  it('are not held together where something is written while they are read', async () => {
+    const own = await createStore('sqlite')
+    const events = Array.from({ length: 40 }, (_, i) => makeEvent(i, { start_date: day(i), end_date: null }))
+    await ingest(own.storage, events)
+    const db = new DatabaseSync(own.options.path as string)
+    const database = createDatabase(db, '')
+    let writes = 0
+    const blocks = createBlocks(
+      {
+        get(sql, ...values) {
+          if (sql.includes('json_group_array') && writes++ === 0) {
+            db.exec("update meta set value = value + 1 where key = 'revision'")
+          }
+          return database.get(sql, ...values)
+        }
+      },
+      2 ** 24
+    )
+    const query: EventQuery = {
+      filters: { match: 'starts', from: { clock: 'utc', at: `${day(3)}Z` }, everOnline: true },
+      sort: BY_START
     }
+    let reads = 0
+    const ask = (revision: number) =>
+      blocks.find(query, { limit: 5 }, revision, () => {
+        reads++
+        return own.storage.find(query, { limit: 5 })
+      })
+    const before = await own.storage.revision()
+    for (let i = 0; i < 5; i++) await ask(before)
+    expect(writes).toBeGreaterThan(0)
+    expect(reads).toBe(5)
+    const since = await own.storage.revision()
+    expect(since).toBe(before + 1)
+    for (let i = 0; i < 5; i++) await ask(since)
+    expect(reads).toBe(7)
     db.close()
+    await own.close()
   })
+
+  it.each([
+    { room: 'none', bytes: 1000, isTaken: false },
+    { room: 'less than for all', bytes: 200_000, isTaken: true }
+  ])(
+    'are read again where there is no room for them, and take that of others in time: $room',
+    async ({ bytes, isTaken }) => {
+      const db = new DatabaseSync(store.options.path as string)
+      const blocks = createBlocks(createDatabase(db, ''), bytes)
+      const revision = await reader.revision()
+      let reads = 0
+      const ask = async (filters: EventFilters) => {
+        const query: EventQuery = { filters, sort: BY_START }
+        const read = () => {
+          reads++
+          return store.storage.find(query, { limit: 10 })
+        }
+        const held = await blocks.find(query, { limit: 10 }, revision, read)
+        expect(print(held)).toBe(print(await store.storage.find(query, { limit: 10 })))
+      }
+      for (let i = 0; i < 200; i++) await ask(randomFilters(createRandom(i)))
+      // Some of them were read again; what is after the last event needs no block.
+      expect(reads).toBeGreaterThan(150)
+      const one: EventFilters = {
+        match: 'starts',
+        from: { clock: 'utc', at: '2024-03-01T00:00:00Z' },
+        everOnline: true
+      }
+      for (let i = 0; i < 100; i++) await ask(one)
+      const before = reads
+      await ask(one)
+      expect(reads - before).toBe(isTaken ? 0 : 1)
+      db.close()
+    }
+  )
 })
 
 const day = (i: number) => addSeconds('2030-01-01T00:00:00', i * 86_400)
