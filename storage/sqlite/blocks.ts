@@ -106,9 +106,8 @@ export function createBlocks(database: Pick<Database, 'get'>, most: number): Blo
       const found = searchBlocks(blockAt, layout, query, page)
       if (found === undefined) return read()
       if (!('missing' in found)) return found
-      const { revision: before } = layout
       const keep = (answer: EventPage) => {
-        if (layout.revision === before) learn(found, page, answer)
+        learn(found, page, answer)
         return answer
       }
       const answer = read()
