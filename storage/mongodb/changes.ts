@@ -74,10 +74,9 @@ export function createChanges(database: Database): Pick<Storage, 'changes' | 'la
       .sort(ASCENDING)
       .limit(limit + 1)
       .toArray()
-    const steps = new Map<number, Step>()
+    const found = [...former.map(({ event, ...step }) => toStep({ ...step, _id: event })), ...current.map(toStep)]
     // A copy of a state that an event still has is that state.
-    for (const { event, ...step } of former) steps.set(step.change!, toStep({ ...step, _id: event }))
-    for (const step of current) steps.set(step.change!, toStep(step))
+    const steps = new Map(found.map((step) => [step.change, step]))
     return [...steps.values()].sort((a, b) => a.change - b.change).slice(0, limit + 1)
   }
 
@@ -149,11 +148,10 @@ export function createChanges(database: Database): Pick<Storage, 'changes' | 'la
   }
 }
 
-function toStep({ _id, version, source, change = 0, updated_at }: Stepping): Step {
-  return { id: _id, version, source, change, updated_at }
+function toStep({ _id, version, source, change, updated_at }: Pick<EventDocument, '_id' | keyof typeof STEP>): Step {
+  // None was found without one.
+  return { id: _id, version, source, change: change!, updated_at }
 }
-
-type Stepping = Pick<EventDocument, '_id' | 'version' | 'source' | 'change' | 'updated_at'>
 
 /** By time, but never a source's later change before its earlier one. */
 function merge(queues: Step[][]): Step[] {
