@@ -16,6 +16,7 @@ declare module 'fastify' {
 export interface DeadlineOptions {
   /** How long a request may wait for its answer. */
   deadlineMs?: number
+  /** How often those are looked for that have waited longer: by so much later they may be answered. */
   lookMs?: number
 }
 
