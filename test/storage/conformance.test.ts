@@ -596,6 +596,19 @@ for (const driver of DRIVERS.keys()) {
         expect(e).toBeGreaterThan(d)
         expect(f).toBeGreaterThan(e)
       })
+
+      it('is the oldest that what is found by it may be of, however often that was found before', async () => {
+        const reader = await store.open(true)
+        const query = byStart({ ...ALL, everOnline: true, from: { clock: 'utc', at: '2024-05-01T00:00:00Z' } })
+        for (const title of ['Former', 'Present']) {
+          await ingest(storage, [makeEvent(1, { title }), makeEvent(2)])
+          const revision = await reader.revision()
+          for (let i = 0; i < 4; i++) {
+            const [event] = parse(await reader.find(query, { limit: 1 }, revision))
+            expect(event!.title).toBe(title)
+          }
+        }
+      })
     })
 
     describe('find', () => {
