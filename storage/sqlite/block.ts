@@ -34,31 +34,35 @@ export function readLayout({ get }: Pick<Database, 'get'>): Layout {
   return get(LAYOUT) as unknown as Layout
 }
 
-const BLOCK = `select cast(group_concat(json) as blob) as json,
-    json_group_array(json_array(octet_length(json), starts, ends, local_start, local_end, online)) as entries,
-    (select value from meta where key = 'revision') as revision
-  from (
-    select json, starts, ends, local_start, local_end, online from events indexed by events_pages
-      where ever_online = 1 and starts >= ? and starts < ? order by starts, id limit ? + 0
-  )`
+const REVISION = "(select value from meta where key = 'revision') as revision"
+const within = (columns: string) => `select ${columns} from events indexed by events_pages
+  where ever_online = 1 and starts >= ? and starts < ? order by starts, id limit ? + 0`
+const ENTRIES = `select json_group_array(json_array(bytes, starts, ends, local_start, local_end, online)) as entries, ${REVISION}
+  from (${within('octet_length(json) as bytes, starts, ends, local_start, local_end, online')})`
+const JSON_OF = `select cast(group_concat(json) as blob) as json, ${REVISION} from (${within('json')})`
 
 type Entry = [bytes: number, starts: number, ends: number, localStart: number, localEnd: number, online: number]
 
-interface Read {
-  json: Uint8Array | null
-  entries: string
-  revision: number
-}
-
 /**
  * @param from seconds since 1970, inclusive; `to`: exclusive
- * @param most events
- * @returns with the revision that it is of; null where there are more events
+ * @param most that it may hold
+ * @returns undefined where the store is of another revision by now; null where it would hold more
  */
-export function readBlock({ get }: Pick<Database, 'get'>, from: number, to: number, most: number) {
-  const { json, entries, revision } = get(BLOCK, from, to, most + 1) as unknown as Read
-  const list = JSON.parse(entries) as Entry[]
-  return { revision, block: list.length > most ? null : toBlock(to, list, json) }
+export function readBlock(
+  { get }: Pick<Database, 'get'>,
+  { from, to }: { from: number; to: number },
+  most: { events: number; bytes: number },
+  revision: number
+): Block | null | undefined {
+  const range = [from, to, most.events + 1] as const
+  const entries = get(ENTRIES, ...range)!
+  if (entries.revision !== revision) return undefined
+  const list = JSON.parse(entries.entries as string) as Entry[]
+  const bytes = list.reduce((sum, [bytes]) => sum + bytes, 0)
+  // The events themselves only then: much of a feed can be in one second.
+  if (list.length > most.events || bytes > most.bytes) return null
+  const events = get(JSON_OF, ...range)!
+  return events.revision === revision ? toBlock(to, list, events.json as Uint8Array | null) : undefined
 }
 
 function toBlock(to: number, entries: Entry[], json: Uint8Array | null): Block {

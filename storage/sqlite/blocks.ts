@@ -9,7 +9,7 @@ import { toSeconds } from './time.ts'
 /** A block is to hold about so much: the larger, the more pages lie within one; the smaller, the less is read for one page. */
 const EVENTS = 256
 const BYTES = 2 ** 21
-/** Where events lie so much closer together than where they were asked for, a block is too long. */
+/** Where events lie so much closer together than where they were asked for, or are so much larger, a block is too long. */
 const CROWD = 4
 /** While there is no room, one in so many that are wanted drives others out: else each would, before it is asked for again. */
 const ONE_IN = 16
@@ -60,12 +60,13 @@ export function createBlocks(database: Pick<Database, 'get'>, most: number): Blo
     return undefined
   }
 
-  function hold(power: number, second: number, mostEvents: number): void {
+  /** @param events about so many */
+  function hold(power: number, second: number, events: number): void {
     const length = 2 ** power
     const from = Math.floor(second / length) * length
-    const { block, revision } = readBlock(database, from, from + length, mostEvents)
-    // Something was written just now.
-    if (revision !== layout.revision) return
+    const allowed = { events: events * CROWD, bytes: BYTES * CROWD }
+    const block = readBlock(database, { from, to: from + length }, allowed, layout.revision)
+    if (block === undefined) return
     if (block === null) crowded.add(nameOf(power, second))
     else {
       powers.add(power)
@@ -93,7 +94,7 @@ export function createBlocks(database: Pick<Database, 'get'>, most: number): Blo
       return
     }
     const isFull = blocks.calculatedSize + Math.min(BYTES, (json.length / limit) * events) > most
-    if (!isFull || ++wanted % ONE_IN === 0) hold(power, missing, events * CROWD)
+    if (!isFull || ++wanted % ONE_IN === 0) hold(power, missing, events)
   }
 
   return {

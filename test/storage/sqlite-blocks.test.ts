@@ -52,6 +52,45 @@ describe('events that are asked for most on SQLite', () => {
     expect(titles(held)).toHaveLength(10)
   })
 
+  it('are not tried to be held, again and again, where too many start at once, or they are too large', async () => {
+    const tied = Array.from({ length: 1500 }, (_, i) => makeEvent(i, { start_date: day(1), end_date: null }))
+    const small = Array.from({ length: 20 }, (_, i) => makeEvent(2000 + i, { start_date: addSeconds(day(50), 60 * i) }))
+    const zones = [{ zone_id: '1', name: 'y'.repeat(500_000), capacity: 1, price: 1, numbered: false }]
+    const large = Array.from({ length: 30 }, (_, i) =>
+      makeEvent(3000 + i, { start_date: addSeconds(day(50), 1200 + 60 * i), zones })
+    )
+    const own = await createStore('sqlite')
+    await ingest(own.storage, [...tied, ...small, ...large])
+    const db = new DatabaseSync(own.options.path as string)
+    const { get } = createDatabase(db, '')
+    const read: number[] = []
+    const blocks = createBlocks(
+      {
+        get(sql, ...values) {
+          const row = get(sql, ...values)
+          read.push(row?.json instanceof Uint8Array ? row.json.length : 0)
+          return row
+        }
+      },
+      2 ** 26
+    )
+    const revision = await own.storage.revision()
+    for (const at of [day(1), day(50)]) {
+      const query: EventQuery = {
+        filters: { match: 'starts', from: { clock: 'utc', at: `${at}Z` }, everOnline: true },
+        sort: BY_START
+      }
+      const ask = () => blocks.find(query, { limit: 10 }, revision, () => own.storage.find(query, { limit: 10 }))
+      for (let i = 0; i < 40; i++) await ask()
+      const before = read.length
+      for (let i = 0; i < 20; i++) await ask()
+      expect(read.length - before).toBe(0)
+    }
+    expect(Math.max(...read)).toBeLessThan(2 ** 23)
+    db.close()
+    await own.close()
+  })
+
   it('are none while there are none, and are found from then on', async () => {
     const own = await createStore('sqlite')
     const other = await own.open(true)
