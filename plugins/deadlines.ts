@@ -1,4 +1,4 @@
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, preValidationHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { HandlerTimeout } from './errors/problem.ts'
 
@@ -38,13 +38,14 @@ export default fp<DeadlineOptions>(
       free.push(reply.waitingAt)
       reply.waitingAt = null
     }
-    app.addHook('preValidation', (request, reply, done) => {
-      if (request.routeOptions.config.isOpenEnded !== true) {
-        reply.waitingAt = free.pop() ?? waiting.length
-        waiting[reply.waitingAt] = reply
-        since[reply.waitingAt] = performance.now()
-      }
+    const wait: preValidationHookHandler = (_request, reply, done) => {
+      reply.waitingAt = free.pop() ?? waiting.length
+      waiting[reply.waitingAt] = reply
+      since[reply.waitingAt] = performance.now()
       done()
+    }
+    app.addHook('onRoute', (route) => {
+      if (route.config?.isOpenEnded !== true) route.preValidation = [wait, route.preValidation ?? []].flat()
     })
     app.addHook('onResponse', (_request, reply, done) => {
       leave(reply)

@@ -18,6 +18,8 @@ export interface StoreState {
   /** When this process first saw its revision and digest: milliseconds since 1970, and as HTTP writes it. */
   since: number
   modified: string
+  /** Whether no other state can be of the same second any more. */
+  isPast: boolean
 }
 
 export interface Validators {
@@ -33,10 +35,12 @@ const REVISION_MS = 100
 /** The state of the store that answers are made of, so that a request for what has not changed costs no query. */
 export default fp(
   async (app) => {
-    let state: StoreState = { revision: -1, sources: '', digest: '', since: 0, modified: '' }
+    let state: StoreState = { revision: -1, sources: '', digest: '', since: 0, modified: '', isPast: true }
     let freshness: readonly Freshness[] = []
     let [sources, digest] = ['', '']
-    let goodUntil = Number.NEGATIVE_INFINITY
+    /** Whether the state is not too old yet. The time is not asked for with each request: that is a hundredth of an answer. */
+    let isGood = false
+    let aging: NodeJS.Timeout | undefined
     let reading: Promise<StoreState> | undefined
     let writes = 0
 
@@ -53,23 +57,29 @@ export default fp(
       }
       if (revision !== state.revision || digest !== state.digest) {
         const since = Date.now()
-        state = { revision, sources, digest, since, modified: new Date(since).toUTCString() }
+        state = { revision, sources, digest, since, modified: new Date(since).toUTCString(), isPast: false }
       } else if (sources !== state.sources) state = { ...state, sources }
-      if (writes === before) goodUntil = asked + REVISION_MS
+      if (writes === before) believe(asked + REVISION_MS - performance.now())
       return state
+    }
+    function believe(ms: number): void {
+      if (ms <= 0) return
+      isGood = true
+      clearTimeout(aging)
+      aging = setTimeout(() => (isGood = false), ms).unref()
     }
 
     // What this process has written itself it sees at once.
     app.storageHealth.onCall(({ access }) => {
       if (access !== 'writing') return
       writes++
-      goodUntil = Number.NEGATIVE_INFINITY
+      isGood = false
     })
 
     app.decorate('validators', {
-      peek: () => (performance.now() < goodUntil ? state : null),
+      peek: () => (isGood ? state : null),
       async current() {
-        if (performance.now() < goodUntil) return state
+        if (isGood) return state
         reading ??= read().finally(() => (reading = undefined))
         return reading
       }

@@ -31,8 +31,10 @@ export function matches({ headers }: FastifyRequest, etag: string, state: StoreS
  * When this process first saw the state. Two can be of one second: so long it is not said.
  * @returns undefined while it is not sure
  */
-export function lastModified({ since, modified }: StoreState): string | undefined {
-  return Date.now() - since < SURE_MS ? undefined : modified
+export function lastModified(state: StoreState): string | undefined {
+  // Once that is so it stays so.
+  state.isPast ||= Date.now() - state.since >= SURE_MS
+  return state.isPast ? state.modified : undefined
 }
 
 /** Whether it takes any answer for one that the client has. */

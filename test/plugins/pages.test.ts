@@ -3,7 +3,7 @@ import { createCache, type KeptPage } from '../../plugins/pages/cache.ts'
 import { StorageUnavailable } from '../../storage/kit/errors.ts'
 import { createApp, type TestApp } from '../helper.ts'
 
-const state = { revision: 1, sources: '', digest: '', since: 0, modified: '' }
+const state = { revision: 1, sources: '', digest: '', since: 0, modified: '', isPast: true }
 const page = (key: string, bytes: number): KeptPage => ({
   ...{ key, state, etag: key, body: Buffer.alloc(bytes), link: undefined, metaAt: null, read_at: 0 },
   ...{ urls: [], encoded: new Map() }
