@@ -2,6 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { Position } from '../storage/kit/contract.ts'
 import { invalidParameter } from './errors/problem.ts'
+import { digest } from './kit/digest.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -25,7 +26,6 @@ export interface Cursors {
 
 /** Of base64url: 16 bytes, and 4 bits. */
 const MAC_LENGTH = 22
-const SCOPE_LENGTH = 12
 const NOT_OURS = 'the page.next_cursor of an answer of this service; leave it out to start afresh'
 const OF_ANOTHER = 'the cursor of an answer to the same query; leave it out to start afresh'
 
@@ -45,8 +45,8 @@ export default fp(
       return secret
     }
     const sign = (payload: string, key: string) =>
-      // Of this one nobody can go on from a former text, as with other bare hashes.
-      hash('sha512-256', key + payload, 'base64url').slice(0, MAC_LENGTH)
+      // Cut, so that nobody can go on from it to that of a longer text, as from a whole one.
+      hash('sha256', key + payload, 'base64url').slice(0, MAC_LENGTH)
 
     app.decorate('cursors', {
       async encode(position, scope, now = 0) {
@@ -78,5 +78,3 @@ function isEqual(a: string, b: string): boolean {
   const [one, other] = [Buffer.from(a), Buffer.from(b)]
   return one.length === other.length && timingSafeEqual(one, other)
 }
-
-const digest = (scope: string) => hash('sha1', scope, 'base64url').slice(0, SCOPE_LENGTH)

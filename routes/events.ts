@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { digest } from '../plugins/kit/digest.ts'
 import type { Question } from '../plugins/pages.ts'
 import type { PageRequest } from '../storage/kit/contract.ts'
 import { EventFieldsSchema, EventSchema } from '../storage/kit/event.ts'
@@ -47,8 +48,10 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
     const isTimeless = !dependsOnNow(query)
     // Today and its date are one question, but their cursors are not: those of today say which day that was.
     const times = isTimeless ? '' : JSON.stringify(TIMES.map((name) => query[name] ?? null))
+    const rest = [times, cursor ?? '', fields ?? '', count ? 'count' : ''].join(' ')
     return {
-      key: `${key} ${times} ${limit} ${cursor ?? ''} ${fields ?? ''} ${count ?? false}`,
+      // Of most queries there is no rest, and no other digest to be made.
+      key: rest.trim() === '' ? `${key}.${limit}` : `${key} ${limit} ${rest}`,
       isTimeless,
       hasMeta: true,
       async read(revision) {
@@ -67,7 +70,7 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
   async function understand(query: ListQuery): Promise<Understood> {
     const at = (now: number): Understood => {
       const meant = toEventQuery(query, now)
-      return { query: meant, key: JSON.stringify(meant), now: dependsOnNow(query) ? now : 0 }
+      return { query: meant, key: digest(JSON.stringify(meant)), now: dependsOnNow(query) ? now : 0 }
     }
     if (query.cursor === undefined) return at(Date.now())
     const { position, now } = await app.cursors.decode(query.cursor, (now) => at(now).key)

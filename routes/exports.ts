@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { digest, matches, toEtag } from '../plugins/pages/etag.ts'
+import { digest } from '../plugins/kit/digest.ts'
+import { matches, toEtag } from '../plugins/pages/etag.ts'
 import { sendNotModified, setValidators } from '../plugins/pages/send.ts'
 import { QueryTooSlow } from '../storage/kit/errors.ts'
 import type { Event } from '../storage/kit/event.ts'

@@ -1,11 +1,5 @@
-import { hash } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { StoreState } from '../validators.ts'
-
-/** What stands for a question, which can be long. */
-export function digest(question: string): string {
-  return hash('sha256', question, 'base64url')
-}
 
 /**
  * Of the store's state and the question alone, so that it is known without an answer. Weak: what is read while something is
@@ -13,7 +7,7 @@ export function digest(question: string): string {
  * @param key `digest` of the question
  */
 export function toEtag({ revision, digest }: Pick<StoreState, 'revision' | 'digest'>, key: string): string {
-  return `W/"${revision.toString(36)}-${digest}-${key.slice(0, 12)}"`
+  return `W/"${revision.toString(36)}-${digest}-${key}"`
 }
 
 /**

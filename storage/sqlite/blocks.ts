@@ -4,7 +4,6 @@ import type { EventFilters, EventQuery } from '../kit/filters.ts'
 import { type Block, type Layout, readBlock, readLayout, sizeOf } from './block.ts'
 import type { Database } from './database.ts'
 import { type Gap, searchBlocks } from './search-blocks.ts'
-import { toSeconds } from './time.ts'
 
 /** A block is to hold about so much: the larger, the more pages lie within one; the smaller, the less is read for one page. */
 const EVENTS = 256
@@ -78,7 +77,7 @@ export function createBlocks(database: Pick<Database, 'get'>, most: number): Blo
   function learn({ missing, start }: Gap, { limit }: PageRequest, { json, next }: EventPage): void {
     // That it is the last page does not say how close together events lie.
     if (next === null) return
-    const secondsEach = Math.max(1, toSeconds(next[0]!) - start) / limit
+    const secondsEach = Math.max(1, Number(next[0]) - start) / limit
     const events = Math.ceil(Math.min(EVENTS, (BYTES * limit) / json.length))
     // Every second power: few of them are to be looked for, and to hold the same.
     let power = 2 * Math.max(0, Math.floor(Math.log2(secondsEach * events) / 2))

@@ -8,6 +8,8 @@ import { createFinder, refuseForgotten } from './find.ts'
 import { isCommon, selectPage } from './hot.ts'
 import { toBlob } from './ids.ts'
 import { isIndexed } from './indexes.ts'
+import { toPosition } from './query.ts'
+import { toSeconds } from './time.ts'
 
 type Events = Pick<Storage, 'find' | 'count' | 'stream' | 'get' | 'known' | 'revision' | 'secret'>
 
@@ -92,5 +94,5 @@ function cutPage(json: Buffer): EventPage {
   const read = (from: number, length: number) => page.toString('latin1', from, from + length)
   const id = read(last + EVENT_START.length, 36)
   const startsAt = read(page.indexOf(STARTS_AT, last) + STARTS_AT.length, 20)
-  return { json: page, next: [startsAt, id] }
+  return { json: page, next: toPosition(toSeconds(startsAt), id) }
 }

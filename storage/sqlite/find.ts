@@ -57,7 +57,7 @@ export function createFinder(database: Database): Finder {
       const last = items.at(-1)
       return {
         json: items.map(({ json }) => json).join(','),
-        next: found.length > limit && last !== undefined ? toPosition(by, last.sort_key, toUuid(last.id)) : null
+        next: found.length > limit && last !== undefined ? toPosition(last.sort_key, toUuid(last.id)) : null
       }
     },
 

@@ -54,7 +54,7 @@ export function selectPage({ filters }: EventQuery, { limit, after }: PageReques
     values: [
       from === undefined ? null : toSeconds(from.at),
       to === undefined ? null : toSeconds(to.at),
-      after === undefined ? null : toSeconds(after[0]!),
+      after === undefined ? null : Number(after[0]),
       after === undefined ? null : toBlob(after[1]!),
       sources === undefined ? null : sources[0]!,
       limit,

@@ -2,7 +2,7 @@ import type { Position } from '../kit/contract.ts'
 import { type Bound, type EventFilters, type EventQuery, MOST_HOURS_FROM_UTC, type SortKey } from '../kit/filters.ts'
 import type { SqlValue } from './database.ts'
 import { toBlob } from './ids.ts'
-import { toInstant, toSeconds } from './time.ts'
+import { toSeconds } from './time.ts'
 
 export interface Sql {
   sql: string
@@ -21,12 +21,12 @@ export const SORTS: Record<SortKey, { column: string; index: string }> = {
 export type Key = [value: SqlValue, id: Uint8Array]
 
 export function toKey(by: SortKey, [value, id]: Position): Key {
-  const key = by === 'start' ? toSeconds(value!) : by === 'title' ? value! : Number(value)
+  const key = by === 'title' ? value! : Number(value)
   return [key, toBlob(id!)]
 }
 
-export function toPosition(by: SortKey, value: SqlValue, id: string): Position {
-  return [by === 'start' ? toInstant(value as number) : String(value), id]
+export function toPosition(value: SqlValue, id: string): Position {
+  return [String(value), id]
 }
 
 /** How far wall clocks of events are ahead of UTC, in seconds: what `MOST_HOURS_FROM_UTC` is at most. */

@@ -1,8 +1,8 @@
 import type { EventPage, PageRequest } from '../kit/contract.ts'
 import type { EventQuery } from '../kit/filters.ts'
 import { type Block, firstFrom, idOf, type Layout } from './block.ts'
+import { toPosition } from './query.ts'
 import { toSpan } from './span.ts'
-import { toInstant } from './time.ts'
 
 /** Where no block is held that a page needs. */
 export interface Gap {
@@ -55,7 +55,7 @@ export function searchBlocks(
       }
       if (first === -1) first = i
       found++
-      if (found === limit) position = [toInstant(starts[i]!), idOf(block, i)]
+      if (found === limit) position = toPosition(starts[i]!, idOf(block, i))
     }
     flush(i)
     second = block.to

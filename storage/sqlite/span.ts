@@ -20,7 +20,7 @@ export interface Span {
 export function toSpan(query: EventQuery, after: PageRequest['after'], ahead: Ahead): Span | undefined {
   const { match, from, to, sellMode } = query.filters
   const { low, high } = keyRange(query, ahead) as { low?: number; high?: number }
-  const start = after === undefined ? low : toSeconds(after[0]!)
+  const start = after === undefined ? low : Number(after[0])
   if (start === undefined) return undefined
   const since = from?.clock === 'local' ? toSeconds(from.at) : Number.NEGATIVE_INFINITY
   const until = to === undefined ? Number.POSITIVE_INFINITY : toSeconds(to.at)

@@ -11,8 +11,3 @@ export function toSeconds(instant: string): number {
   const days = year * 365 + Math.floor(year / 4) - Math.floor(year / 100) + Math.floor(year / 400) + dayOfYear - 719_468
   return days * 86_400 + digits(11) * 3600 + digits(14) * 60 + digits(17)
 }
-
-/** The same the other way round. */
-export function toInstant(seconds: number): string {
-  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`
-}
