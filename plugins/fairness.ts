@@ -37,17 +37,19 @@ export default fp(
       app.addHook('onReady', async () => {
         setTimeout(() => (isStarting = false), 2 * SAMPLE_MS).unref()
       })
-      await app.register(underPressure, {
-        maxEventLoopDelay: overload_ms,
-        sampleInterval: SAMPLE_MS,
-        pressureHandler(_request, reply) {
-          if (isStarting) return
-          sendProblem(reply.header('retry-after', RETRY_AFTER), {
-            status: 503,
-            code: 'overloaded',
-            detail: `There is too much to do at the moment. Try again in ${RETRY_AFTER} seconds.`
-          })
-        }
+      let isUnderPressure = () => false
+      // In a scope of its own: its hook asks each request for the options of its route, for far more than its answer is worth.
+      await app.register(async (scope) => {
+        await scope.register(underPressure, { maxEventLoopDelay: overload_ms, sampleInterval: SAMPLE_MS })
+        isUnderPressure = scope.isUnderPressure
+      })
+      app.addHook('onRequest', (_request, reply, done) => {
+        if (isStarting || !isUnderPressure()) return done()
+        sendProblem(reply.header('retry-after', RETRY_AFTER), {
+          status: 503,
+          code: 'overloaded',
+          detail: `There is too much to do at the moment. Try again in ${RETRY_AFTER} seconds.`
+        })
       })
     }
     if (rate_limit > 0) {

@@ -52,25 +52,26 @@ function encodingOf(request: FastifyRequest, { body }: KeptPage): Encoding {
  */
 export function sendKept(request: FastifyRequest, reply: FastifyReply, page: KeptPage, state: StoreState): boolean {
   const headers = reply.getHeaders() as OutgoingHttpHeaders
-  const encoding = encodingOf(request, page)
-  const body = encoding === 'identity' ? page.body : page.encoded.get(encoding)
-  // Others have a say in what it depends on, or it has to be compressed first, or is not to be sent.
-  if (headers.vary !== undefined || !Buffer.isBuffer(body) || request.method === 'HEAD') return false
+  // Others have a say in what it depends on.
+  if (headers.vary !== undefined) return false
   headers.vary = 'Accept-Encoding'
   headers.etag = page.etag
   headers['cache-control'] = CACHE_CONTROL
   const modified = lastModified(state)
   if (modified !== undefined) headers['last-modified'] = modified
-  const { raw } = reply.hijack()
   if (matches(request, page.etag, state)) {
-    raw.writeHead(304, headers).end()
+    reply.hijack().raw.writeHead(304, headers).end()
     return true
   }
+  const encoding = encodingOf(request, page)
+  const body = encoding === 'identity' ? page.body : page.encoded.get(encoding)
+  // It has to be compressed first, or is not to be sent.
+  if (!Buffer.isBuffer(body) || request.method === 'HEAD') return false
   if (page.link !== undefined) headers.link = page.link
   if (encoding !== 'identity') headers['content-encoding'] = encoding
   headers['content-type'] = JSON_TYPE
   headers['content-length'] = body.length
-  raw.writeHead(200, headers).end(body)
+  reply.hijack().raw.writeHead(200, headers).end(body)
   return true
 }
 
