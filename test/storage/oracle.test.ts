@@ -14,7 +14,7 @@ import { randomQuery } from './oracle/random-query.ts'
 const SEED = 7
 const FULL = { events: 1500, queries: 2000 }
 /** Of drivers whose server answers slowly in the tests, unless they run in full. */
-const FEWER: Record<string, typeof FULL> = { mongodb: { events: 400, queries: 120 } }
+const FEWER: Record<string, typeof FULL> = { mongodb: { events: 100, queries: 2000 } }
 
 const MOST_TRIES = 5
 const LIMITS = [1, 2, 3, 10, 50, 100, 1000]
