@@ -28,7 +28,7 @@ async function ask(): Promise<void> {
 const started = performance.now()
 const answers: Promise<void>[] = []
 for (let i = 0; i < seconds * perSecond; i++) {
-  await sleep(started + (i * 1000) / perSecond - performance.now())
+  await sleep(Math.max(0, started + (i * 1000) / perSecond - performance.now()))
   answers.push(ask())
 }
 await Promise.all(answers)
