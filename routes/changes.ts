@@ -11,6 +11,7 @@ import { ChangeSchema, toChange } from './kit/change.ts'
 import { createChangeStreams } from './kit/change-stream.ts'
 import { renderInTurns } from './kit/in-turns.ts'
 import { ChangesPagingQuery, pageInfo, pageLinks } from './kit/paging.ts'
+import { renderList } from './kit/render-page.ts'
 import { STREAM_FAILURES } from './kit/responses.ts'
 import { sendStream } from './kit/send-stream.ts'
 
@@ -111,10 +112,7 @@ const changes: FastifyPluginAsyncTypebox = async (app) => {
           const next_cursor = await app.cursors.encode(next, CHANGES)
           const page = { ...pageInfo(limit, next_cursor), has_more: hasMore }
           const data = await renderInTurns(items, (version) => JSON.stringify(toChange(version)))
-          return {
-            body: `{"data":[${data}],"page":${JSON.stringify(page)}}`,
-            link: pageLinks(request.url, next_cursor)
-          }
+          return { body: renderList(data, page), link: pageLinks(request.url, next_cursor) }
         }
       })
 

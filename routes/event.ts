@@ -8,6 +8,7 @@ import { dependsOnNow, parseAsOf } from './kit/event-query.ts'
 import { renderInTurns } from './kit/in-turns.ts'
 import { ChangesPagingQuery, PageInfo, pageInfo, pageLinks, UUID } from './kit/paging.ts'
 import { FilterParameters } from './kit/query-schema.ts'
+import { renderList } from './kit/render-page.ts'
 import { AS_OF_FAILURES, FAILURES, notFound } from './kit/responses.ts'
 
 const EventParams = Type.Object({
@@ -94,10 +95,7 @@ const event: FastifyPluginAsyncTypebox = async (app) => {
           if (found.items.length === 0 && after === undefined) throw new NotFound(`There is no event ${id}.`)
           const next = found.next && (await app.cursors.encode(found.next, scope))
           const data = await renderInTurns(found.items, (version) => JSON.stringify(toHistoryEntry(version)))
-          return {
-            body: `{"data":[${data}],"page":${JSON.stringify(pageInfo(limit, next))}}`,
-            link: pageLinks(request.url, next)
-          }
+          return { body: renderList(data, pageInfo(limit, next)), link: pageLinks(request.url, next) }
         }
       })
     }

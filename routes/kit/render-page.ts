@@ -12,6 +12,11 @@ export function renderPage(json: EventPage['json'], page: string): Body {
   return typeof json === 'string' ? head + json + tail : [head, json, tail]
 }
 
+/** A whole answer of what has no `meta`. @param items JSON of each */
+export function renderList(items: string[], page: object): string {
+  return `{"data":[${items.join(',')}],"page":${JSON.stringify(page)}}`
+}
+
 /** An event's JSON starts with its id, and inside a JSON string every quote is escaped, so this stands nowhere else. */
 const BETWEEN_EVENTS = /,(?=\{"id":")/
 
