@@ -6,7 +6,6 @@ import commands from './plugins/commands.ts'
 import type { Config } from './plugins/config/load.ts'
 import config from './plugins/config.ts'
 import deadlines from './plugins/deadlines.ts'
-import encoding from './plugins/encoding.ts'
 import ending from './plugins/ending.ts'
 import { rejectConnection } from './plugins/errors/reject-connection.ts'
 import errors, { renderError } from './plugins/errors.ts'
@@ -15,9 +14,11 @@ import ingest from './plugins/ingest.ts'
 import { buildSerializer } from './plugins/kit/lazy-serializer.ts'
 import metrics, { type MetricsOptions } from './plugins/metrics.ts'
 import operations from './plugins/operations.ts'
+import query, { deferQuery } from './plugins/query.ts'
 import scheduler from './plugins/scheduler.ts'
 import security from './plugins/security.ts'
 import sources from './plugins/sources.ts'
+import stalledClients from './plugins/stalled-clients.ts'
 import storage from './plugins/storage.ts'
 import health from './routes/health.ts'
 import metricsRoute from './routes/metrics.ts'
@@ -51,7 +52,6 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     childLoggerFactory: (logger) => logger,
     // Nobody may hold a connection open by saying nothing.
     requestTimeout: 30_000,
-    connectionTimeout: 60_000,
     http: { connectionsCheckingInterval: 2000, maxHeaderSize: 16_384 },
     // When it closes, what has been accepted is still answered, and idle connections are not waited for.
     return503OnClosing: false,
@@ -60,7 +60,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // Nothing that is sent to it has a body worth mentioning.
     bodyLimit: 65_536,
     // Longer ones are answered by what a route says of its parameters.
-    routerOptions: { maxParamLength: 1000 },
+    routerOptions: { maxParamLength: 1000, querystringParser: deferQuery },
     // Of numbers: otherwise 1e400 is none, and is not compared with the greatest that there may be.
     ajv: {
       customOptions: {
@@ -81,8 +81,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(config, { config: options.config })
   await app.register(errors)
   await app.register(security)
-  await app.register(encoding)
+  await app.register(query)
   await app.register(deadlines)
+  await app.register(stalledClients)
   await app.register(ending)
   await app.register(admin)
   await app.register(storage)

@@ -21,6 +21,7 @@ import {
   STOP,
   stopGracefully
 } from './plugins/kit/end-process.ts'
+import { keepTickShape } from './plugins/kit/keep-tick-shape.ts'
 import * as thread from './plugins/kit/supervise-thread.ts'
 import * as workers from './plugins/kit/supervise-workers.ts'
 import { takeTurns } from './plugins/kit/take-turns.ts'
@@ -35,6 +36,7 @@ const COMPILED = fileURLToPath(new URL('node_modules/.cache/compiled/', import.m
 /** What the whole process does, or one thread of it. */
 async function main(): Promise<void> {
   enableCompileCache(COMPILED)
+  keepTickShape()
   if (!isMainThread) return await runIngestThread(workerData)
   if (cluster.isWorker) return await runWorker()
   const config = await readConfig()

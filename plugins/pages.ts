@@ -51,6 +51,9 @@ export interface Pages {
 export default fp(
   async (app) => {
     const cache = createCache(app.config.server.cache_mb * 2 ** 20)
+    const { cors_origins, rate_limit } = app.config.server
+    /** Whether hooks set headers, which depend on who asks: otherwise to look for them takes a thirtieth of an answer. */
+    const isShared = cors_origins !== '' || rate_limit > 0
     /** Of several that ask the same at once, the others wait for the first. */
     let reading = new Map<string, Promise<KeptPage>>()
 
@@ -106,9 +109,16 @@ export default fp(
         const state = app.validators.peek()
         const page = state && cache.byUrl(request.url)
         if (!page || page.state !== state) return false
-        return sendKept(request, reply, page, state)
+        const others = isShared ? headersOf(reply) : []
+        return others !== undefined && sendKept(request, reply, page, state, others)
       }
     })
   },
   { name: 'pages', dependencies: ['config', 'validators'] }
 )
+
+/** @returns by names and values in turn; undefined where others have a say in what the answer depends on */
+function headersOf(reply: FastifyReply): string[] | undefined {
+  if (reply.hasHeader('vary')) return undefined
+  return Object.entries(reply.getHeaders()).flat().map(String)
+}

@@ -36,8 +36,9 @@ export function measureRequests(app: FastifyInstance): () => Family[] {
     route.onResponse = [route.onResponse ?? [], measures].flat()
   })
   const measureOther = createMeasure(NO_ROUTE)
-  app.addHook('onResponse', function (request, reply, done) {
-    if (request.is404) measureOther.call(this, request, reply, done)
+  // Not when it was answered, as that would be asked after each answer from memory, too.
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    if (request.is404) measureOther.call(app, request, reply, done)
     else done()
   })
   return () => [

@@ -1,5 +1,5 @@
-import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { SECURITY_HEADERS } from '../security.ts'
 import type { StoreState } from '../validators.ts'
 import { byteLength, sendBody, toBytes } from './body.ts'
 import type { Cache, KeptPage } from './cache.ts'
@@ -9,6 +9,8 @@ import { vary } from './vary.ts'
 
 /** A few seconds old is good enough for lists; older ones while a newer one is fetched, or cannot be. */
 const CACHE_CONTROL = 'public, max-age=5, stale-while-revalidate=30, stale-if-error=86400'
+
+const SECURITY = Object.entries(SECURITY_HEADERS).flat()
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 
@@ -48,17 +50,19 @@ function encodingOf(request: FastifyRequest, { body }: KeptPage): Encoding {
 
 /**
  * Writes what is in memory straight to the connection, past what Fastify does for answers that need more.
+ * @param others headers that others have set, by names and values in turn
  * @returns false where it takes more than that
  */
-export function sendKept(request: FastifyRequest, reply: FastifyReply, page: KeptPage, state: StoreState): boolean {
-  const headers = reply.getHeaders() as OutgoingHttpHeaders
-  // Others have a say in what it depends on.
-  if (headers.vary !== undefined) return false
-  headers.vary = 'Accept-Encoding'
-  headers.etag = page.etag
-  headers['cache-control'] = CACHE_CONTROL
+export function sendKept(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  page: KeptPage,
+  state: StoreState,
+  others: readonly string[]
+): boolean {
   const modified = lastModified(state)
-  if (modified !== undefined) headers['last-modified'] = modified
+  const headers = [...SECURITY, 'vary', 'Accept-Encoding', 'etag', page.etag, 'cache-control', CACHE_CONTROL, ...others]
+  if (modified !== undefined) headers.push('last-modified', modified)
   if (matches(request, page.etag, state)) {
     reply.hijack().raw.writeHead(304, headers).end()
     return true
@@ -67,10 +71,9 @@ export function sendKept(request: FastifyRequest, reply: FastifyReply, page: Kep
   const body = encoding === 'identity' ? page.body : page.encoded.get(encoding)
   // It has to be compressed first, or is not to be sent.
   if (!Buffer.isBuffer(body) || request.method === 'HEAD') return false
-  if (page.link !== undefined) headers.link = page.link
-  if (encoding !== 'identity') headers['content-encoding'] = encoding
-  headers['content-type'] = JSON_TYPE
-  headers['content-length'] = body.length
+  if (page.link !== undefined) headers.push('link', page.link)
+  if (encoding !== 'identity') headers.push('content-encoding', encoding)
+  headers.push('content-type', JSON_TYPE, 'content-length', String(body.length))
   reply.hijack().raw.writeHead(200, headers).end(body)
   return true
 }

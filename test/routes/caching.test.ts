@@ -86,6 +86,21 @@ describe('an answer about events', () => {
     expect(queries()).toBe(1)
   })
 
+  it('has the same headers from memory as it had when it was read', async () => {
+    const [read, kept, known] = [await ask(LIST), await ask(LIST), await ask(LIST, { 'if-none-match': '*' })]
+    expect(read.headers).toMatchObject({
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'x-content-type-options': 'nosniff'
+    })
+    const rest = ({ date, ...headers }: typeof read.headers) => ({ ...headers, 'content-length': undefined })
+    expect(rest(kept.headers)).toEqual(rest(read.headers))
+    expect(Object.keys(known.headers).sort()).toEqual(
+      Object.keys(read.headers)
+        .filter((name) => !['content-length', 'content-type', 'link'].includes(name))
+        .sort()
+    )
+  })
+
   it('about today leads on, also where its date was asked for before', async () => {
     const today = new Date().toISOString().slice(0, 10)
     const [date, word] = [`/v1/api/events?limit=1&end_date=${today}`, '/v1/api/events?limit=1&end_date=today']
