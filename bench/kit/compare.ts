@@ -5,15 +5,27 @@ export interface Comparison {
   ratio: { median: number; min: number; max: number }
 }
 
-/** Measures both in every round, one after the other, so that whatever else the machine does slows both. */
+/**
+ * Measures both in every round, in turns, so that whatever else the machine does slows both.
+ * @param measure is told the how manieth measurement of each it is
+ * @param turns how often each is measured in a round, of which it is the mean
+ */
 export async function compare(
   rounds: number,
-  measure: (round: number) => { ours: () => Promise<number>; bare: () => Promise<number> }
+  measure: (nth: number) => { ours: () => Promise<number>; bare: () => Promise<number> },
+  turns = 1
 ): Promise<Comparison> {
   const pairs: { ours: number; bare: number }[] = []
-  for (let round = 1; round <= rounds; round++) {
-    const { ours, bare } = measure(round)
-    pairs.push({ ours: await ours(), bare: await bare() })
+  for (let round = 0; round < rounds; round++) {
+    const mean = { ours: 0, bare: 0 }
+    for (let turn = 1; turn <= turns; turn++) {
+      const measures = measure(round * turns + turn)
+      // Whoever was last is first: so neither has the better half of what gets faster or slower.
+      for (const which of turn % 2 === 1 ? (['ours', 'bare'] as const) : (['bare', 'ours'] as const)) {
+        mean[which] += (await measures[which]()) / turns
+      }
+    }
+    pairs.push(mean)
   }
   return summarise(pairs)
 }

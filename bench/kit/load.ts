@@ -31,7 +31,7 @@ interface LoadComparison {
   env: NodeJS.ProcessEnv
   /** Paths whose answer of median length is what the bare route sends. */
   samples: string[]
-  ask(round: number): LoadOptions['ask']
+  ask(nth: number): LoadOptions['ask']
   /** Whether clients have what the server has, and say so. */
   isConditional?: boolean
   /** Left out: a route that sends a prebuilt answer. */
@@ -41,7 +41,7 @@ interface LoadComparison {
 /** Requests a second of the real list route, and of a bare one that sends the same bytes, headers included. */
 export async function compareLoad(bench: Bench, options: LoadComparison): Promise<Comparison> {
   const { env, samples, ask, isConditional = false, startBare = startPrebuilt, connections = CONNECTIONS } = options
-  const { warmupSeconds, rounds, seconds } = bench.sizes.load
+  const { warmupSeconds, rounds, turns, seconds } = bench.sizes.load
   await using ours = await startServer('server.ts', { env: { ...env, EVENTS_SERVER_ROLES: 'api' }, core: 'server' })
   let answer = await readTypical(ours.origin, samples)
   let headers: Record<string, string> = {}
@@ -57,10 +57,10 @@ export async function compareLoad(bench: Bench, options: LoadComparison): Promis
   await writeFile(file, JSON.stringify(answer))
   await using bare = await startBare(file)
 
-  const put = (server: Server, round: number, time = seconds) =>
-    load({ origin: server.origin, connections, seconds: time, ask: ask(round), headers })
+  const put = (server: Server, nth: number, time = seconds) =>
+    load({ origin: server.origin, connections, seconds: time, ask: ask(nth), headers })
   for (const server of [ours, bare]) await put(server, 0, warmupSeconds)
-  return await compare(rounds, (round) => ({ ours: () => put(ours, round), bare: () => put(bare, round) }))
+  return await compare(rounds, (nth) => ({ ours: () => put(ours, nth), bare: () => put(bare, nth) }), turns)
 }
 
 /** @returns requests a second */

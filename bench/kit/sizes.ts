@@ -5,7 +5,8 @@ export interface Sizes {
   ingestRounds: number
   /** With and without fences; on MongoDB with fewer events. */
   fencing: { rounds: number; mongodbEvents: number }
-  load: { warmupSeconds: number; rounds: number; seconds: number }
+  /** Each server is loaded so many seconds in each turn of a round. */
+  load: { warmupSeconds: number; rounds: number; turns: number; seconds: number }
   /** On MongoDB. */
   mongodbEvents: number
   /** With many zones. */
@@ -23,7 +24,7 @@ export const FULL: Sizes = {
   events: 100_000,
   ingestRounds: 3,
   fencing: { rounds: 5, mongodbEvents: 5000 },
-  load: { warmupSeconds: 4, rounds: 5, seconds: 3 },
+  load: { warmupSeconds: 4, rounds: 5, turns: 3, seconds: 2 },
   mongodbEvents: 1000,
   zonesEvents: 2000,
   manyEvents: { small: 10_000, large: 1_000_000, pages: 1001 },
@@ -37,7 +38,7 @@ export const QUICK: Sizes = {
   events: 10_000,
   ingestRounds: 2,
   fencing: { rounds: 2, mongodbEvents: 1000 },
-  load: { warmupSeconds: 1, rounds: 2, seconds: 1 },
+  load: { warmupSeconds: 1, rounds: 2, turns: 1, seconds: 1 },
   mongodbEvents: 1000,
   zonesEvents: 500,
   manyEvents: { small: 1000, large: 10_000, pages: 51 },

@@ -15,14 +15,15 @@ export const cpuPerRequest: Row = {
   async measure(bench) {
     await using one = await start(bench, 1)
     await using two = await start(bench, 2)
-    const { warmupSeconds, rounds } = bench.sizes.load
+    const { warmupSeconds, rounds, turns } = bench.sizes.load
     // Each worker as long as the one that is alone.
     await load({ origin: one.origin, seconds: warmupSeconds, ask: { seed: 0 } })
     await load({ origin: two.origin, seconds: 2 * warmupSeconds, ask: { seed: 0 } })
-    const { ours, bare, ratio } = await compare(rounds, (round) => ({
-      ours: () => measure(bench, two, round),
-      bare: () => measure(bench, one, round)
-    }))
+    const measureBoth = (nth: number) => ({
+      ours: () => measure(bench, two, nth),
+      bare: () => measure(bench, one, nth)
+    })
+    const { ours, bare, ratio } = await compare(rounds, measureBoth, turns)
     return {
       ours: `${formatNumber(ours)} µs`,
       comparedWith: `${formatNumber(bare)} µs: the same with one`,
@@ -43,9 +44,9 @@ async function start(bench: Bench, workers: number): Promise<Server> {
 }
 
 /** @returns µs a request */
-async function measure(bench: Bench, { origin, pid }: Server, round: number): Promise<number> {
+async function measure(bench: Bench, { origin, pid }: Server, nth: number): Promise<number> {
   const { seconds } = bench.sizes.load
   const before = await cpuSeconds(pid)
-  const perSecond = await load({ origin, seconds, ask: { seed: round } })
+  const perSecond = await load({ origin, seconds, ask: { seed: nth } })
   return (((await cpuSeconds(pid)) - before) / (perSecond * seconds)) * 1e6
 }

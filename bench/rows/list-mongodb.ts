@@ -25,7 +25,7 @@ export const listMongodb: Row = {
         env,
         connections: CONNECTIONS,
         samples: variedSamples(),
-        ask: (round) => ({ seed: round }),
+        ask: (nth) => ({ seed: nth }),
         startBare: () => startServer('bench/programs/bare-mongodb.ts', { env, core: 'server' })
       })
       return rateResult(comparison, 'requests/s', 'bare Fastify route with the same call of the driver', BAR)

@@ -15,7 +15,7 @@ export const listVaried: Row = {
   what: (sizes) => `list of 20 of ${formatNumber(sizes.events)} events, every query different`,
   async measure(bench) {
     const env = { EVENTS_CONFIG: await bench.loaded() }
-    const comparison = await compareLoad(bench, { env, samples: variedSamples(), ask: (round) => ({ seed: round }) })
+    const comparison = await compareLoad(bench, { env, samples: variedSamples(), ask: (nth) => ({ seed: nth }) })
     return rateResult(comparison, 'requests/s', 'bare Fastify route, an answer of the same size', VARIED_BAR)
   }
 }

@@ -26,7 +26,7 @@ export const zonesVaried: Row = {
   what: (sizes) => what(sizes.zonesEvents, 'every query different'),
   async measure(bench) {
     const env = { EVENTS_CONFIG: await loadZones(bench) }
-    const comparison = await compareLoad(bench, { env, samples: variedSamples(), ask: (round) => ({ seed: round }) })
+    const comparison = await compareLoad(bench, { env, samples: variedSamples(), ask: (nth) => ({ seed: nth }) })
     return rateResult(comparison, 'requests/s', 'bare Fastify route, an answer of the same size', VARIED_BAR)
   }
 }
