@@ -16,7 +16,7 @@ import metrics, { type MetricsOptions } from './plugins/metrics.ts'
 import operations from './plugins/operations.ts'
 import query, { deferQuery } from './plugins/query.ts'
 import scheduler from './plugins/scheduler.ts'
-import security from './plugins/security.ts'
+import security, { SECURITY_HEADERS } from './plugins/security.ts'
 import sources from './plugins/sources.ts'
 import stalledClients from './plugins/stalled-clients.ts'
 import storage from './plugins/storage.ts'
@@ -50,7 +50,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true }),
     // One for each request would only say its number, which no other line has, for a twentieth of what an answer costs.
     childLoggerFactory: (logger) => logger,
-    // Nobody may hold a connection open by saying nothing.
+    // Nobody may hold a connection open by saying nothing; nor by not listening: plugins/stalled-clients.ts.
     requestTimeout: 30_000,
     http: { connectionsCheckingInterval: 2000, maxHeaderSize: 16_384 },
     // When it closes, what has been accepted is still answered, and idle connections are not waited for.
@@ -74,7 +74,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
       }
     },
     schemaController: { compilersFactory: { buildSerializer } },
-    frameworkErrors: (error, request, reply) => void renderError(error, request, reply),
+    // Of these no hook is told.
+    frameworkErrors: (error, request, reply) => void renderError(error, request, reply.headers(SECURITY_HEADERS)),
     clientErrorHandler: rejectConnection
   })
 

@@ -56,8 +56,8 @@ export default fp<DeadlineOptions>(
       for (const [place, reply] of waiting.entries()) {
         if (reply === null || since[place]! > late) continue
         leave(reply)
-        // One that is on its way takes as long as the client takes to read it.
-        if (!reply.sent && !reply.raw.headersSent) reply.send(new HandlerTimeout())
+        // One that is on its way takes as long as the client takes to read it; and who has left waits for none.
+        if (!reply.sent && !reply.raw.headersSent && !reply.raw.destroyed) reply.send(new HandlerTimeout())
       }
     }, lookMs).unref()
     app.addHook('onClose', async () => clearInterval(timer))

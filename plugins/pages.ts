@@ -52,8 +52,9 @@ export default fp(
   async (app) => {
     const cache = createCache(app.config.server.cache_mb * 2 ** 20)
     const { cors_origins, rate_limit } = app.config.server
-    /** Whether hooks set headers, which depend on who asks: otherwise to look for them takes a thirtieth of an answer. */
-    const isShared = cors_origins !== '' || rate_limit > 0
+    // CORS and limits set headers of their own. Where there are none, to look for them takes a thirtieth of an answer from
+    // memory; a hook that sets one more has to be named here.
+    const hooksSetHeaders = cors_origins !== '' || rate_limit > 0
     /** Of several that ask the same at once, the others wait for the first. */
     let reading = new Map<string, Promise<KeptPage>>()
 
@@ -109,7 +110,7 @@ export default fp(
         const state = app.validators.peek()
         const page = state && cache.byUrl(request.url)
         if (!page || page.state !== state) return false
-        const others = isShared ? headersOf(reply) : []
+        const others = hooksSetHeaders ? headersOf(reply) : []
         return others !== undefined && sendKept(request, reply, page, state, others)
       }
     })

@@ -2,7 +2,7 @@ import fp from 'fastify-plugin'
 
 /**
  * Answers are data: no browser is to run, frame or guess anything from them. The docs page sets a policy of its own; what is
- * written past Fastify brings them itself.
+ * written past Fastify's hooks brings them itself.
  */
 export const SECURITY_HEADERS = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",

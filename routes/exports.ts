@@ -31,7 +31,7 @@ const exports: FastifyPluginAsyncTypebox = async (app) => {
     app.get(
       url,
       {
-        // It takes as long as the client takes to read it; one who stops reading is cut off all the same.
+        // It takes as long as the client takes to read it; one who stops reading is cut off (plugins/stalled-clients.ts).
         config: { isOpenEnded: true },
         schema: {
           operationId: `exportEvents${extension[0]!.toUpperCase()}${extension.slice(1)}`,

@@ -7,8 +7,8 @@ export interface Comparison {
 
 /**
  * Measures both in every round, in turns, so that whatever else the machine does slows both.
- * @param measure is told the how manieth measurement of each it is
- * @param turns how often each is measured in a round, of which it is the mean
+ * @param measure gets the number of the measurement, from 1 on, the same for both
+ * @param turns how many measurements of each make one round: its figures are their means
  */
 export async function compare(
   rounds: number,
@@ -19,9 +19,10 @@ export async function compare(
   for (let round = 0; round < rounds; round++) {
     const mean = { ours: 0, bare: 0 }
     for (let turn = 1; turn <= turns; turn++) {
-      const measures = measure(round * turns + turn)
+      const nth = round * turns + turn
+      const measures = measure(nth)
       // Whoever was last is first: so neither has the better half of what gets faster or slower.
-      for (const which of turn % 2 === 1 ? (['ours', 'bare'] as const) : (['bare', 'ours'] as const)) {
+      for (const which of nth % 2 === 1 ? (['ours', 'bare'] as const) : (['bare', 'ours'] as const)) {
         mean[which] += (await measures[which]()) / turns
       }
     }

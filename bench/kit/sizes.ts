@@ -5,7 +5,7 @@ export interface Sizes {
   ingestRounds: number
   /** With and without fences; on MongoDB with fewer events. */
   fencing: { rounds: number; mongodbEvents: number }
-  /** Each server is loaded so many seconds in each turn of a round. */
+  /** Of each server: `seconds` of load in each of `turns` turns of each of `rounds` rounds. */
   load: { warmupSeconds: number; rounds: number; turns: number; seconds: number }
   /** On MongoDB. */
   mongodbEvents: number

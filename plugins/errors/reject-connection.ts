@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { SECURITY_HEADERS } from '../security.ts'
 import { renderProblem } from './problem.ts'
 
 const ANSWERS: Record<string, { status: number; code: string; detail: string }> = {
@@ -15,6 +16,12 @@ export function rejectConnection(error: NodeJS.ErrnoException, socket: Socket): 
   }
   const problem = ANSWERS[error.code ?? ''] ?? BAD_REQUEST
   const body = renderProblem(problem)
-  const headers = `content-type: application/problem+json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}`
-  socket.end(`HTTP/1.1 ${problem.status} ${problem.code}\r\n${headers}\r\nconnection: close\r\n\r\n${body}`)
+  const headers = {
+    ...SECURITY_HEADERS,
+    'content-type': 'application/problem+json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close'
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${problem.status} ${problem.code}\r\n${lines.join('')}\r\n${body}`)
 }

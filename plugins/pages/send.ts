@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { SECURITY_HEADERS } from '../security.ts'
 import type { StoreState } from '../validators.ts'
@@ -79,9 +80,14 @@ export function sendKept(
 }
 
 export function sendNotModified(reply: FastifyReply, etag: string, state: StoreState | null): FastifyReply {
+  // It came too late.
+  if (reply.sent) return reply
   vary(reply, 'Accept-Encoding')
   setValidators(reply, etag, state)
-  return reply.code(304).send()
+  // Fastify would tell who asks by HEAD the length of no body: 0, which is not that of the answer.
+  const { raw } = reply.headers(SECURITY_HEADERS).hijack()
+  raw.writeHead(304, reply.getHeaders() as OutgoingHttpHeaders).end()
+  return reply
 }
 
 /**

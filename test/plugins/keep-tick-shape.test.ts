@@ -14,7 +14,6 @@ it('one object of nextTick stays in memory', async () => {
   }).enable()
   keepTickShape()
   process.nextTick(() => undefined)
-  keepTickShape()
   hook.disable()
   for (let i = 0; i < 5; i++) {
     await sleep(5)

@@ -1,13 +1,15 @@
+import dns from 'node:dns'
 import { once } from 'node:events'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fastify, { type FastifyInstance } from 'fastify'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import stalledClients from '../../plugins/stalled-clients.ts'
 
 /** More than there is room for on the way. */
 const BIG = Buffer.alloc(64 * 2 ** 20)
-const PATIENCE_MS = 300
+/** What a slow reader takes is seen at the other end in steps of a megabyte or two. */
+const PATIENCE_MS = 600
 
 let app: FastifyInstance
 /** Of the server's ends. */
@@ -16,38 +18,67 @@ beforeEach(async () => {
   app = fastify()
   ends = []
   await app.register(stalledClients, { patienceMs: PATIENCE_MS, lookMs: 20 })
-  app.server.on('connection', (socket) => ends.push(socket))
+  app.addHook('onRequest', async ({ socket }) => void ends.push(socket))
   app.get('/big', (_request, reply) => reply.send(BIG))
   app.get('/small', (_request, reply) => reply.send('small'))
-  await app.listen({ host: '127.0.0.1', port: 0 })
+  app.get('/late', async () => {
+    await sleep(3 * PATIENCE_MS)
+    return 'late'
+  })
 })
-afterEach(() => app.close())
+afterEach(async () => {
+  await app.close()
+  vi.restoreAllMocks()
+})
 
-async function get(path: string): Promise<Socket> {
-  const client = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+async function listen(host = '127.0.0.1'): Promise<number> {
+  await app.listen({ host, port: 0 })
+  return (app.server.address() as AddressInfo).port
+}
+
+async function get(path: string, port: number, host = '127.0.0.1'): Promise<Socket> {
+  const client = connect(port, host)
   await once(client, 'connect')
   client.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`)
   return client
 }
 
-it('a client that stops reading is cut off', async () => {
-  const client = await get('/big')
+async function isCutOff(port: number, host?: string): Promise<void> {
+  const client = await get('/big', port, host)
   client.pause()
   while (ends.length === 0) await sleep(5)
-  await once(ends[0]!, 'close')
-  expect(ends[0]!.bytesWritten).toBeGreaterThan(0)
+  const end = ends.pop()!
+  await once(end, 'close')
+  expect(end.bytesWritten).toBeGreaterThan(0)
   client.destroy()
+}
+
+it('a client that stops reading is cut off', async () => {
+  await isCutOff(await listen())
+})
+
+it('also where the service listens at several addresses of one name', async () => {
+  const all = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }))
+  const { lookup } = dns
+  vi.spyOn(dns, 'lookup').mockImplementation(((...args: Parameters<typeof lookup>) => {
+    const [name, , done] = args as unknown as [string, object, (error: null, all: object[]) => void]
+    if (name === 'localhost') done(null, all)
+    else lookup(...args)
+  }) as never)
+  const port = await listen('localhost')
+  for (const { address } of all) await isCutOff(port, address)
 })
 
 it('one that reads slowly gets all of it, and is answered again', async () => {
-  const client = await get('/big')
+  const client = await get('/big', await listen())
   let bytes = 0
   const started = performance.now()
   while (bytes < BIG.length) {
     const chunk: Buffer | null = client.read()
     bytes += chunk?.length ?? 0
+    if (client.destroyed) throw new Error(`cut off after ${bytes} bytes`)
     // So it takes several times as long as nothing may move.
-    if (performance.now() - started < 3 * PATIENCE_MS) await sleep(20)
+    if (performance.now() - started < 3 * PATIENCE_MS) await sleep(5)
     else if (chunk === null) await once(client, 'readable')
   }
   expect(performance.now() - started).toBeGreaterThan(3 * PATIENCE_MS)
@@ -59,11 +90,13 @@ it('one that reads slowly gets all of it, and is answered again', async () => {
   }
 })
 
-it('one that has all that it asked for may wait with its next request', async () => {
-  const client = await get('/small')
+it('one that has all that it asked for may wait with its next request, and one that is not answered yet waits', async () => {
+  const port = await listen()
+  const [client, waiting] = await Promise.all([get('/small', port), get('/late', port)])
   await once(client, 'data')
-  await sleep(3 * PATIENCE_MS)
+  expect(String((await once(waiting, 'data'))[0])).toContain('200 OK')
   client.write('GET /small HTTP/1.1\r\nhost: localhost\r\n\r\n')
   expect(String((await once(client, 'data'))[0])).toContain('200 OK')
   client.destroy()
+  waiting.destroy()
 })

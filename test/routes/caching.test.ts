@@ -212,6 +212,14 @@ describe('an answer about events', () => {
         expect([name, head.headers[name]]).toEqual([name, get.headers[name]])
       }
     }
+    const known = { 'if-none-match': (await ask(LIST)).headers.etag as string }
+    for (const path of [LIST, '/v1/api/changes?limit=3', '/v1/api/events.csv']) {
+      for (const headers of [known, { 'if-none-match': '*' }]) {
+        const head = await ask(path, headers, 'HEAD')
+        if (head.statusCode === 304) expect([path, head.headers['content-length']]).toEqual([path, undefined])
+        else expect(headers).toBe(known)
+      }
+    }
   })
 
   it('may be kept for a moment', async () => {
