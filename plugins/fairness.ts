@@ -2,6 +2,7 @@ import cors from '@fastify/cors'
 import rateLimit from '@fastify/rate-limit'
 import underPressure from '@fastify/under-pressure'
 import fp from 'fastify-plugin'
+import ipaddr from 'ipaddr.js'
 import { RateLimited, RETRY_AFTER, sendProblem } from './errors/problem.ts'
 
 /** How often it is looked whether there is too much to do, in milliseconds. */
@@ -57,8 +58,7 @@ export default fp(
         max: rate_limit,
         timeWindow: 60_000,
         enableDraftSpec: true,
-        // Whoever has one IPv6 address has 2^64 of them.
-        ipv6Subnet: 64,
+        keyGenerator: ({ ip }) => toClient(ip),
         errorResponseBuilder: (_request, { max, ttl }) =>
           new RateLimited(`More than ${max} requests within a minute. Try again in ${Math.ceil(ttl / 1000)} seconds.`)
       })
@@ -66,3 +66,16 @@ export default fp(
   },
   { name: 'fairness', dependencies: ['config'] }
 )
+
+/** Some proxies say an address with its port, which is another one each time. */
+const WITH_PORT = /^(?:\[(?<v6>[^\]]+)\](?::\d+)?|(?<v4>[\d.]+):\d+)$/
+
+/** Whom the limit is of: whoever has one IPv6 address has 2^64 of them. */
+function toClient(ip: string): string {
+  const { v4, v6 } = WITH_PORT.exec(ip)?.groups ?? {}
+  const address = v4 ?? v6 ?? ip
+  if (!ipaddr.isValid(address)) return address
+  // An IPv4 address that is written as an IPv6 one is an IPv4 address.
+  const found = ipaddr.process(address)
+  return found instanceof ipaddr.IPv6 ? found.parts.slice(0, 4).join(':') : found.toString()
+}

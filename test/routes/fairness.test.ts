@@ -44,6 +44,21 @@ describe('a limit per client', () => {
     expect((await ask({ 'x-forwarded-for': '203.0.113.2' })).statusCode).toBe(429)
   })
 
+  it('is of an address, whatever port it comes from and however it is written', async () => {
+    service = await createApp({ server: { rate_limit: 1, trust_proxy: '1' } })
+    const from = async (address: string) => (await ask({ 'x-forwarded-for': address })).statusCode
+    for (const same of [
+      ['203.0.113.1:4711', '203.0.113.1:4712', '203.0.113.1', '::ffff:203.0.113.1'],
+      ['[2001:db8::1]:4711', '[2001:db8::2]:4712', '2001:db8::3', '[2001:DB8:0:0::4]'],
+      ['unknown', 'unknown']
+    ]) {
+      const statuses = []
+      for (const address of same) statuses.push(await from(address))
+      expect([same, statuses]).toEqual([same, [200, ...same.slice(1).map(() => 429)]])
+    }
+    expect([await from('203.0.113.2:4711'), await from('::ffff:203.0.113.3')]).toEqual([200, 200])
+  })
+
   it.each(['1', '198.51.100.0/24', '192.0.2.7, 198.51.100.1'])(
     'is of who a trusted proxy says: %s',
     async (proxies) => {
