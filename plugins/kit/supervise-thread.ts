@@ -15,7 +15,7 @@ export interface SupervisedThread {
 }
 
 /** A batch lives through several collections of a space of any size; a small one is less memory for the same work. */
-export const YOUNG_MB = 16
+export const YOUNG_MB = 12
 /** A thread that has lived this long starts with a clean record. */
 const HEALTHY_MS = 60_000
 
