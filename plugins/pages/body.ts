@@ -1,6 +1,5 @@
-import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply } from 'fastify'
-import { SECURITY_HEADERS } from '../security.ts'
+import { writeHead } from './write-head.ts'
 
 /** JSON: whole, or in parts that are sent one after the other. */
 export type Body = string | Buffer | readonly [head: string, middle: Buffer, tail: string]
@@ -30,8 +29,7 @@ export function sendBody(reply: FastifyReply, body: Body): FastifyReply {
   if (reply.sent) return reply
   if (reply.request.method === 'HEAD') return reply.send(toBytes(body))
   const [head, middle, tail] = body
-  const { raw } = reply.headers({ ...SECURITY_HEADERS, 'content-length': byteLength(body) }).hijack()
-  raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders)
+  const raw = writeHead(reply.header('content-length', byteLength(body)), reply.statusCode)
   raw.cork()
   raw.write(head)
   raw.write(middle)

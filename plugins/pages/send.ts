@@ -1,4 +1,3 @@
-import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { SECURITY_HEADERS } from '../security.ts'
 import type { StoreState } from '../validators.ts'
@@ -7,6 +6,7 @@ import type { Cache, KeptPage } from './cache.ts'
 import { compress, type Encoding, LEAST_BYTES, negotiate } from './compress.ts'
 import { lastModified, matches } from './etag.ts'
 import { vary } from './vary.ts'
+import { writeHead } from './write-head.ts'
 
 /** A few seconds old is good enough for lists; older ones while a newer one is fetched, or cannot be. */
 const CACHE_CONTROL = 'public, max-age=5, stale-while-revalidate=30, stale-if-error=86400'
@@ -85,8 +85,7 @@ export function sendNotModified(reply: FastifyReply, etag: string, state: StoreS
   vary(reply, 'Accept-Encoding')
   setValidators(reply, etag, state)
   // Fastify would tell who asks by HEAD the length of no body: 0, which is not that of the answer.
-  const { raw } = reply.headers(SECURITY_HEADERS).hijack()
-  raw.writeHead(304, reply.getHeaders() as OutgoingHttpHeaders).end()
+  writeHead(reply, 304).end()
   return reply
 }
 

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import stalledClients from '../../plugins/stalled-clients.ts'
+import { createApp } from '../helper.ts'
 
 /** More than there is room for on the way. */
 const BIG = Buffer.alloc(64 * 2 ** 20)
@@ -99,4 +100,10 @@ it('one that has all that it asked for may wait with its next request, and one t
   expect(String((await once(client, 'data'))[0])).toContain('200 OK')
   client.destroy()
   waiting.destroy()
+})
+
+it('so it is in the whole service', async () => {
+  const service = await createApp()
+  expect(service.app.hasPlugin('stalled-clients')).toBe(true)
+  await service.close()
 })
