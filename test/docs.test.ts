@@ -111,7 +111,7 @@ describe.skipIf(CHROMIUM === undefined)('Swagger UI in Chromium', () => {
         '--disable-sync'
       ]
     })
-  }, 60_000)
+  })
   afterAll(() => browser?.close())
 
   it('executes a request, under our own policy, with no error and no request to anywhere else', async () => {
@@ -144,5 +144,5 @@ describe.skipIf(CHROMIUM === undefined)('Swagger UI in Chromium', () => {
     expect(complaints).toEqual([])
     expect(requests.filter((url) => !url.startsWith(origin) && !url.startsWith('data:'))).toEqual([])
     expect(requests).toContainEqual(expect.stringContaining('/v1/api/events?start_date=2021-02-01T00%3A00%3A00'))
-  }, 60_000)
+  })
 })

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, inject, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { startProvider } from './provider.ts'
 import {
   createGate,
@@ -16,8 +16,6 @@ import {
 } from './service.ts'
 import { whyNot } from './storage/fixtures.ts'
 
-// Of starts of several processes each.
-vi.setConfig({ testTimeout: 60_000 })
 const { run } = useServices()
 
 interface Run {

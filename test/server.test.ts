@@ -1,14 +1,26 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { beforeEach, describe, expect, inject, it, vi } from 'vitest'
+import { beforeEach, describe, expect, inject, it } from 'vitest'
+import { preload } from './hazards/kit/fleet.ts'
+import { ask } from './load.ts'
 import { type Provider, startProvider } from './provider.ts'
-import { createGate, events, ingested, live, ready, SAMPLE, source, status, until, useServices } from './service.ts'
+import {
+  createGate,
+  events,
+  ingested,
+  live,
+  ready,
+  SAMPLE,
+  type Service,
+  source,
+  status,
+  until,
+  useServices
+} from './service.ts'
 import { whyNot } from './storage/fixtures.ts'
 
-// Of starts of several processes each.
-vi.setConfig({ testTimeout: 60_000 })
 const { run, path } = useServices()
+const acceptedBy = (service: Service) => service.output().match(/^accepted /gm)?.length ?? 0
 
 describe('the process', () => {
   it('serves and ingests with both roles, and goes at SIGTERM and at SIGINT with code 0', async () => {
@@ -69,7 +81,7 @@ describe('the process', () => {
     provider.serve(await readFile(SAMPLE))
     const second = await run(config)
     await live(second)
-    await until(async () => (await events(second)).length === 3, 30_000)
+    await until(async () => (await events(second)).length === 3)
     // Its events are there a moment before its end is recorded.
     const runs = await until(async () => {
       const { data } = (await (await fetch(`${second.url}/v1/api/sources/demo/runs`)).json()) as {
@@ -109,7 +121,7 @@ describe('stopping', () => {
       response.writeHead(200)
       response.write('<eventList><output>')
     })
-    const service = await run(source(provider.url))
+    const service = await run(source(provider.url), { NODE_OPTIONS: preload('note-accepted') })
     await live(service)
     await until(async () => provider.requests.length === 1)
     const port = Number(new URL(service.url).port)
@@ -117,11 +129,12 @@ describe('stopping', () => {
     halfOpen.on('error', () => undefined)
     halfOpen.write('GET /v1/api/events HTTP/1.1\r\nHost: x\r\nX-Half: ')
     // Accepted before the signal: each must be answered.
-    const accepted = Array.from({ length: 20 }, () => status(`${service.url}/v1/api/events`))
-    await sleep(20)
+    const before = acceptedBy(service)
+    const failed = Promise.all(Array.from({ length: 20 }, () => ask(`${service.url}/v1/api/events`, false)))
+    await until(() => acceptedBy(service) >= before + 20)
     const started = performance.now()
     service.process.kill('SIGTERM')
-    expect(await Promise.all(accepted)).toEqual(Array.from({ length: 20 }, () => 200))
+    expect((await failed).filter((failure) => failure !== undefined)).toEqual([])
     expect(await service.exit).toBe(0)
     expect(performance.now() - started).toBeLessThan(10_000)
     halfOpen.destroy()

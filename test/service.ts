@@ -121,7 +121,7 @@ export async function events({ url }: Service) {
 }
 
 /** Asks again and again until there is an answer; to throw is none. */
-export async function until<T>(check: () => Promise<T | false> | T | false, ms = 30_000): Promise<T> {
+export async function until<T>(check: () => Promise<T | false> | T | false, ms = 100_000): Promise<T> {
   const deadline = performance.now() + ms
   for (;;) {
     const result = await Promise.resolve()

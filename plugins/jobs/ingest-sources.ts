@@ -12,7 +12,8 @@ export default defineJob((app) =>
       timeoutMs: source.timeout * 1000,
       source,
       run: async (context) => {
-        await app.ingest.fetch(source, context)
+        const { reason } = await app.ingest.fetch(source, context)
+        if (reason === 'aborted') context.signal.throwIfAborted()
       }
     }))
 )

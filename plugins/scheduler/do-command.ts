@@ -16,8 +16,9 @@ const MOST_ATTEMPTS = 5
 
 /**
  * Does what somebody asked for, under the lease of its source. The run that it makes has its id and, once closed, is what
- * says that it is done: whoever comes after a process that died in between does it again, or finds it done. A dry run makes
- * none, and changes nothing, so it is done of a paused source, too.
+ * says that it is done: whoever comes after a process that died in between does it again, or finds it done. A fetch that
+ * the service's stop has cut short throws, as that of a job does. A dry run makes none, and changes nothing, so it is done
+ * of a paused source, too.
  */
 export async function doCommand(command: Command, { app, source, isPaused, context }: CommandContext): Promise<void> {
   const { id, kind } = command
@@ -36,8 +37,10 @@ export async function doCommand(command: Command, { app, source, isPaused, conte
   } else if (isPaused && kind === 'run') {
     doing.signal = AbortSignal.abort(new DOMException('the source was paused', 'PausedError'))
   }
-  if (kind === 'run') await ingest.fetch(source, doing)
-  else if (kind === 'dry_run') {
+  if (kind === 'run') {
+    const { reason } = await ingest.fetch(source, doing)
+    if (reason === 'aborted') context.signal.throwIfAborted()
+  } else if (kind === 'dry_run') {
     const result = await ingest.dryRun(source, doing)
     const { outcome, detail } = result
     // It was cut short: whoever comes next begins it again, since there is nothing that it leaves unfinished.

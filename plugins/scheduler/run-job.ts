@@ -41,15 +41,19 @@ export async function runJob(
   const letGo = keepLease(lease, { storage, leaseMs, asked }, () => {
     lost.abort(new DOMException('the lease was lost', 'LeaseLostError'))
   })
+  let isCutShort = false
   try {
     const signals = [stop, timeout.signal, lost.signal, ...(paused ? [paused] : [])]
     await job.run({ signal: AbortSignal.any(signals), log, lease })
+  } catch (error) {
+    if (!stop.aborted) throw error
+    isCutShort = true
+    log.debug({ err: error }, 'the job was cut short')
   } finally {
     clearTimeout(timer)
     letGo()
     // What stopping has cut short is for another process to take over, at once.
-    const isDone = !stop.aborted
-    await storage.releaseLease(lease, isDone).catch(() => log.debug('the lease is left to expire'))
+    await storage.releaseLease(lease, !isCutShort).catch(() => log.debug('the lease is left to expire'))
   }
   return true
 }

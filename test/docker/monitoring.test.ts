@@ -125,7 +125,7 @@ describe.skipIf(PROMTOOL === undefined)('promtool', () => {
 
   it('sees every alert fire when it should, and only then', async () => {
     expect((await promtool('test', 'rules', 'alerts.test.yml')).stdout).toContain('SUCCESS')
-  }, 60_000)
+  })
 
   it('can read every query of the dashboard', async () => {
     const queries = queriesOf(dashboard)

@@ -77,7 +77,7 @@ async function runBeside(driver: string, shift: number) {
   })
   await live(wrong)
   const ended = async () => (await fleet.runs()).filter(({ outcome }) => outcome === 'complete').length
-  await until(async () => (await ended()) > 1, 30_000)
+  await until(async () => (await ended()) > 1)
   const byWrong = await ended()
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}` }
   await fetch(`${wrong.url}/v1/api/sources/demo/pause`, { method: 'POST', headers })
@@ -92,7 +92,7 @@ async function runBeside(driver: string, shift: number) {
   wrong.process.kill('SIGSTOP')
   isSlow = true
   // Not with a run that began before: that would end, and give the lease back.
-  await until(async () => slow > 0 && (await holderOf(fleet)) === right.process.pid, 60_000)
+  await until(async () => slow > 0 && (await holderOf(fleet)) === right.process.pid)
   wrong.process.kill('SIGCONT')
   right.process.kill('SIGKILL')
   await right.gone
@@ -100,7 +100,7 @@ async function runBeside(driver: string, shift: number) {
   const { taken_at } = await until(async () => {
     const lease = await leaseOf(fleet)
     return lease.token > token && lease
-  }, 60_000)
+  })
 
   const times = await timesOf(fleet.storage)
   const wrongTimes = Object.entries(times).filter(([, ms]) => Math.abs(ms - Date.now()) > MOST_WRONG_MS)

@@ -69,13 +69,13 @@ async function stopAndGo(driver: string, lane: number): Promise<string[]> {
     last = await until(async () => {
       const run = (await fleet.runs()).at(-1)!
       return run.id !== last.id && run.outcome === 'complete' && (await holderOf(fleet)) === null && run
-    }, 60_000)
+    })
 
     const before = await fleet.raw.dump()
     const said = stopped.output().length
     signal('SIGCONT')
     await finished
-    await until(() => stopped.output().slice(said).includes('took it over'), 60_000)
+    await until(() => stopped.output().slice(said).includes('took it over'))
     await sleep(SETTLE_MS)
     const after = await fleet.raw.dump()
     const differing = Object.keys(after).filter((name) => !isDeepStrictEqual(before[name], after[name]))

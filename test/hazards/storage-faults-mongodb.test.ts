@@ -19,7 +19,7 @@ describe.skipIf(whyNot('mongodb') !== undefined)('a fault of MongoDB', () => {
   beforeAll(async () => {
     server = await startMongodb()
     client = await new MongoClient(server.url).connect()
-  }, 60_000)
+  })
   afterAll(async () => {
     await client.close()
     await server.stop()
@@ -51,7 +51,7 @@ describe.skipIf(whyNot('mongodb') !== undefined)('a fault of MongoDB', () => {
     const begin = () => failing({ closeConnection: true })
     const lines = await run({ name: 'MongoDB resets every connection', begin, end: working }, port(), task)
     expect(lines).toMatchObject(lines.map(() => ({ reason: expect.stringContaining('MongoDB: ') })))
-  }, 120_000)
+  }, 600_000)
 
   it('whose primary steps down', async ({ task }) => {
     const stop = new AbortController()
@@ -70,12 +70,12 @@ describe.skipIf(whyNot('mongodb') !== undefined)('a fault of MongoDB', () => {
       await working()
     }
     await run({ name: `MongoDB's primary steps down (${STEPPING_DOWN.join(', ')})`, begin, end }, port(), task)
-  }, 120_000)
+  }, 600_000)
 
   it('that is so slow that nobody can wait for it', async ({ task }) => {
     const begin = () => failing({ blockConnection: true, blockTimeMS: 6000 })
     await run({ name: 'MongoDB takes 6 s for everything', begin, end: working, lasts: 9 }, port(), task)
-  }, 120_000)
+  }, 600_000)
 
   it('that is gone, and comes back', async ({ task }) => {
     const gate = await createGate(new URL(server.url))
@@ -83,5 +83,5 @@ describe.skipIf(whyNot('mongodb') !== undefined)('a fault of MongoDB', () => {
     const fault = { name: 'MongoDB is gone', begin: () => gate.close(), end: () => gate.open() }
     await run(fault, gate.port, task)
     await gate.close()
-  }, 120_000)
+  }, 600_000)
 })

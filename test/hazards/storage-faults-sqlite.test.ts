@@ -54,7 +54,7 @@ describe('a fault of the SQLite file', () => {
     const fault = { name: 'another process holds the SQLite file', begin, end, lasts: 7, isReadable: true }
     const { lines } = await goThrough(fault, { ...started, task })
     expect(lines).toMatchObject([{ storage: 'writing', reason: expect.stringContaining('another process holds it') }])
-  }, 120_000)
+  }, 600_000)
 
   it('whose disk is full', async (context) => {
     await mountDisk(context)
@@ -65,7 +65,7 @@ describe('a fault of the SQLite file', () => {
     const fault = { name: 'the disk of the SQLite file is full', begin, end, isReadable: true }
     const { lines } = await goThrough(fault, { ...started, task: context.task })
     expect(lines).toMatchObject([{ storage: 'writing', reason: expect.stringContaining('make room on its disk') }])
-  }, 120_000)
+  }, 600_000)
 
   it('that cannot grow', async ({ task, skip }) => {
     skip(!(await succeeds('prlimit', '--version')), 'there is no prlimit here')
@@ -76,7 +76,7 @@ describe('a fault of the SQLite file', () => {
     const fault = { name: 'writes to the SQLite file fail (RLIMIT_FSIZE)', begin, end, isReadable: true }
     const { lines } = await goThrough(fault, { ...started, task })
     expect(lines).toMatchObject([{ storage: 'writing', reason: expect.stringContaining('look at it') }])
-  }, 120_000)
+  }, 600_000)
 
   it('whose pages are damaged while it is open, and put back', async ({ task }) => {
     const started = await start('events.db')
@@ -90,7 +90,7 @@ describe('a fault of the SQLite file', () => {
     const end = () => overwrite(started.file, pages)
     const { lines } = await goThrough({ name: 'damaged pages in the SQLite file', begin, end }, { ...started, task })
     expect(lines).toMatchObject(lines.map(() => ({ reason: expect.stringContaining('it is damaged') })))
-  }, 120_000)
+  }, 600_000)
 })
 
 describe('a SQLite file that is not right at the start', () => {

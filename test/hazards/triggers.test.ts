@@ -51,7 +51,7 @@ describe.concurrent('a hundred triggers at once, of two processes', () => {
         const [run] = await until(async () => {
           const runs = await fleet.runs()
           return runs[0]!.outcome !== null && runs
-        }, 60_000)
+        })
         // For what might come of it yet.
         await sleep(1500)
         const runs = await fleet.runs()
@@ -67,7 +67,7 @@ describe.concurrent('a hundred triggers at once, of two processes', () => {
         check(requests).toBe(2)
         check(failover).toBeLessThanOrEqual(MOST_FAILOVER_MS)
       },
-      120_000
+      600_000
     )
   }
 })

@@ -273,9 +273,7 @@ for (const driver of DRIVERS.keys()) {
   })
 }
 
-it('a dry run that takes long is answered at its address; who asks meanwhile gets the same', {
-  timeout: 30_000
-}, async () => {
+it('a dry run that takes long is answered at its address; who asks meanwhile gets the same', async () => {
   const provider = await startProvider()
   let answer = () => {}
   provider.serve((_request, response) => {

@@ -10,7 +10,7 @@ import { createApp } from '../helper.ts'
 /** More than there is room for on the way. */
 const BIG = Buffer.alloc(64 * 2 ** 20)
 /** What a slow reader takes is seen at the other end in steps of a megabyte or two. */
-const PATIENCE_MS = 600
+const PATIENCE_MS = 2000
 
 let app: FastifyInstance
 /** Of the server's ends. */
@@ -79,7 +79,7 @@ it('one that reads slowly gets all of it, and is answered again', async () => {
     bytes += chunk?.length ?? 0
     if (client.destroyed) throw new Error(`cut off after ${bytes} bytes`)
     // So it takes several times as long as nothing may move.
-    if (performance.now() - started < 3 * PATIENCE_MS) await sleep(5)
+    if (performance.now() - started < 3 * PATIENCE_MS) await sleep(8)
     else if (chunk === null) await once(client, 'readable')
   }
   expect(performance.now() - started).toBeGreaterThan(3 * PATIENCE_MS)

@@ -6,7 +6,6 @@ import { type SupervisedWorkers, superviseWorkers } from '../../plugins/kit/supe
 import { until } from '../service.ts'
 import { createLog } from './create-log.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
 let pool: SupervisedWorkers | undefined
 afterEach(async () => {
   pool?.kill()

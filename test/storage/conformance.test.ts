@@ -36,6 +36,7 @@ import {
   type TestStore,
   whyNot
 } from './fixtures.ts'
+import { shiftTimes } from './shift-times.ts'
 
 FormatRegistry.Set('uuid', (text) => /^[0-9a-f-]{36}$/.test(text))
 FormatRegistry.Set('date-time', (text) => !Number.isNaN(Date.parse(text)))
@@ -1079,7 +1080,7 @@ for (const driver of DRIVERS.keys()) {
         retry_at: null,
         ...changes
       })
-      const take = async (ms = 60_000) => (await storage.takeLease('send-alerts', randomUUID(), ms))!
+      const take = async () => (await storage.takeLease('send-alerts', randomUUID(), 60_000))!
 
       it('are those that were saved last, in their order, for every process', async () => {
         expect(await storage.alerts()).toEqual([])
@@ -1095,8 +1096,8 @@ for (const driver of DRIVERS.keys()) {
       })
 
       it('are not saved by whoever lost the lease', async () => {
-        const stale = await take(100)
-        await sleep(150)
+        const stale = await take()
+        await shiftTimes(driver, store.options, -61_000)
         const lease = await take()
         const mine = alert()
         await storage.saveAlerts(lease, [mine])
@@ -1461,7 +1462,7 @@ for (const driver of DRIVERS.keys()) {
       })
 
       it('expire, and can be renewed only before', async () => {
-        const lease = (await storage.takeLease('job', 'a', 400))!
+        const lease = (await storage.takeLease('job', 'a', 60_000))!
         expect(await storage.renewLease(lease, 400)).toBe(true)
         await sleep(500)
         expect(await storage.renewLease(lease, 400)).toBe(false)
@@ -1527,9 +1528,9 @@ for (const driver of DRIVERS.keys()) {
         await storage.writeBody(first, 0, Buffer.from('kept'))
         await storage.keepSnapshot(first, snapshot, keep)
         await endRun(storage, first)
-        const lease = (await storage.takeLease('source:demo', 'stopped', 1000))!
+        const lease = (await storage.takeLease('source:demo', 'stopped', 60_000))!
         const stale = await storage.openRun('demo', lease)
-        await sleep(1100)
+        await shiftTimes(driver, store.options, -61_000)
         const successor = await startRun(storage)
         await storage.write(successor, [makeEvent(1, { title: 'Newer' }), makeEvent(2)])
         const before = await seen()

@@ -12,20 +12,28 @@ import type { StoragePlugin } from '../../storage/kit/define.ts'
 import type { EventContent } from '../../storage/kit/event.ts'
 import type { Run, RunKind } from '../../storage/kit/run.ts'
 import { NO_COUNTS } from '../../storage/kit/run.ts'
+import { startMongodb } from '../mongodb-server.ts'
 
 export const DRIVERS = await readFolder<StoragePlugin>(new URL('../../storage/', import.meta.url))
 
+interface Made {
+  options: Record<string, unknown>
+  remove(): Promise<void>
+}
+
 /** Settings of an empty store of its own for each call. A driver that is not named here is tested with its defaults. */
-const SETTINGS: Record<string, () => Promise<{ options: Record<string, unknown>; remove(): Promise<void> }>> = {
+const SETTINGS: Record<string, (isApart: boolean) => Promise<Made>> = {
   async sqlite() {
     const folder = await mkdtemp(join(tmpdir(), 'event-service-'))
     return { options: { path: join(folder, 'events.db'), cache_mb: 4 }, remove: () => rm(folder, { recursive: true }) }
   },
-  async mongodb() {
-    const server = inject('mongodb')
-    if ('reason' in server) throw new Error(server.reason)
+  async mongodb(isApart) {
+    const shared = inject('mongodb')
+    if ('reason' in shared) throw new Error(shared.reason)
+    const server = isApart && !process.env.EVENTS_TEST_MONGODB_URL ? await startMongodb() : undefined
     const database = `test-${randomUUID()}`
-    return { options: { uri: withAppName(server.url, database), database }, remove: async () => undefined }
+    const uri = withAppName((server ?? shared).url, database)
+    return { options: { uri, database }, remove: async () => server?.stop() }
   }
 }
 
@@ -49,10 +57,13 @@ export interface TestStore {
   close(): Promise<void>
 }
 
-/** A migrated, empty store. */
-export async function createStore(driver: string): Promise<TestStore> {
+/**
+ * A migrated, empty store.
+ * @param isApart on a server that answers nobody else, for what must not wait behind the many commands of other tests
+ */
+export async function createStore(driver: string, { isApart = false } = {}): Promise<TestStore> {
   const plugin = DRIVERS.get(driver)!
-  const made = await SETTINGS[driver]?.()
+  const made = await SETTINGS[driver]?.(isApart)
   const options = { ...(Value.Default(plugin.options, {}) as object), ...made?.options }
   const apps: { close(): PromiseLike<unknown> }[] = []
   async function open(isReader = false): Promise<Storage> {

@@ -19,7 +19,7 @@ describe('events that are asked for most on SQLite', () => {
     store = await createStore('sqlite')
     await fill(store.storage, { events: 1500, seed: 5 })
     reader = await store.open(true)
-  }, 60_000)
+  })
   afterAll(() => store.close())
 
   it('are the same from memory as from the database, on all pages', async () => {

@@ -142,7 +142,7 @@ describe.skipIf(whyNot('mongodb') !== undefined)('a holder that is stopped on Mo
     return true
   }
 
-  it('writes nothing once its successor has begun, wherever it was stopped', { timeout: 180_000 }, async () => {
+  it('writes nothing once its successor has begun, wherever it was stopped', { timeout: 600_000 }, async () => {
     const store = await createStore('mongodb')
     const stops = await Promise.all(
       CALLS.map(async ([name, call]) => {

@@ -20,6 +20,7 @@ export interface JobDefinition {
   timeoutMs: number
   /** The source that it fetches: it is then left alone while that is paused or spared, and retried when its time comes. */
   source?: Source
+  /** Throws when the service stops before it has done its work: then another process begins it again at once. */
   run(context: JobContext): Promise<void>
 }
 

@@ -24,7 +24,7 @@ type Keys = Record<string, unknown>
 
 /** @param sources keys of each, besides the adapter and the provider's address */
 export async function startFleet(driver: string, sources: Record<string, Keys>): Promise<Fleet> {
-  const store = await createStore(driver)
+  const store = await createStore(driver, { isApart: true })
   const provider = await startProvider()
   const services = await createServices()
   const raw = openRaw(driver, store.options)
@@ -67,11 +67,11 @@ export function nextEnd(fleet: Fleet, before: Run | undefined): Promise<Run> {
     const runs = await fleet.runs()
     const next = runs[runs.findIndex(({ id }) => id === before?.id) + 1]
     return next !== undefined && next.outcome !== null && next
-  }, 60_000)
+  })
 }
 
 /** Resolves when the process says that it listens, which is when it also looks for what is due. */
-export const listening = (service: Service) => until(() => service.output().includes('Server listening'), 60_000)
+export const listening = (service: Service) => until(() => service.output().includes('Server listening'))
 
 /** Keys of a source that is fetched when somebody asks for it. */
 export const NEVER = { cron: '0 0 29 2 *', run_at_start: false }

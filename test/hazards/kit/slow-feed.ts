@@ -30,7 +30,7 @@ export function createSlowFeed(provider: Provider): SlowFeed {
       if (waiting.includes(exchange)) waiting.splice(waiting.indexOf(exchange), 1)
     })
   })
-  const next = () => until(() => waiting.shift() ?? false, 30_000)
+  const next = () => until(() => waiting.shift() ?? false)
 
   async function begin(version: Version, bytes: number): Promise<IncomingMessage['headers']> {
     const { request, response } = await next()

@@ -1,14 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { text as read } from 'node:stream/consumers'
-import { describe, expect, inject, it, vi } from 'vitest'
+import { describe, expect, inject, it } from 'vitest'
 import { createGate, ingested, live, ready, SAMPLE, type Service, source, until, useServices } from '../../service.ts'
 import { whyNot } from '../../storage/fixtures.ts'
 import { complaintsOf } from './promtool.ts'
 import { sum } from './samples.ts'
 
-// Of starts of several processes each.
-vi.setConfig({ testTimeout: 60_000 })
 const { run } = useServices()
 
 /** On a connection of its own, so that it meets any of the workers. */
@@ -89,7 +87,7 @@ it('whichever of several workers is asked, no counter falls, also when workers d
   expect(most).toBe(40)
 
   service.process.kill('SIGHUP')
-  await until(() => service.log().some(({ msg }) => msg === 'restarted'), 40_000)
+  await until(() => service.log().some(({ msg }) => msg === 'restarted'))
   await request(service, 10)
   await expectRequests(50)
   expect(most).toBe(50)
