@@ -118,7 +118,7 @@ describe.skipIf(whyNot('mongodb') !== undefined)('a holder that is stopped on Mo
     await client.connect()
     const lease = (await storage.takeLease(`source:${source}`, 'stopped', ms))!
     const stale = await storage.openRun(source, lease).catch((error) => error)
-    if (stale instanceof LeaseLost) return stopBefore(command, name, call, store, ms * 2)
+    if (stale instanceof Error) return stopBefore(command, name, call, store, ms * 2)
     left = command
     const result = call(stopped, stale).then(
       () => 'done',

@@ -76,10 +76,11 @@ for (const driver of DRIVERS.keys()) {
       const first = Array.from({ length: count }, (_, i) => event(i))
       const document = list(...first, ...first.map((one) => one.replace('Event', 'Last')))
       provider.serve(document)
-      await service.ingest('demo')
+      expect(await service.ingest('demo')).toMatchObject({ outcome: 'complete', counts: { created: count } })
       for (const end of ['\n', '\n\n']) {
         provider.serve(document + end)
         expect(await service.ingest('demo')).toMatchObject({
+          outcome: 'complete',
           counts: { updated: 0, unchanged: count, duplicates: count }
         })
       }
