@@ -6,7 +6,7 @@ export default defineConfig({
     globalSetup: ['test/mongodb-server.ts'],
     reporters: ['default', './test/hazards/table-reporter.ts', './test/closing-line-reporter.ts'],
     // Most of them wait more than they work: for answers, deadlines, other processes.
-    maxWorkers: 3,
+    maxWorkers: 4,
     // What is waited for takes as long as it takes on a machine that has much else to do.
     testTimeout: 120_000,
     hookTimeout: 120_000,

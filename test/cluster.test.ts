@@ -7,7 +7,6 @@ import { describe, expect, it } from 'vitest'
 import { startLoad } from './load.ts'
 import {
   ingested,
-  live,
   logged,
   ready,
   SAMPLE,
@@ -188,7 +187,7 @@ describe('SIGHUP', () => {
 
   it('stops a service of one process', async () => {
     const service = await run(config('workers = 1'))
-    await live(service)
+    await ready(service)
     service.process.kill('SIGHUP')
     expect(await service.exit).toBe(0)
     expect(service.output()).toContain('"msg":"stopped"')

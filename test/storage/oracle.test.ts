@@ -30,7 +30,7 @@ for (const driver of DRIVERS.keys()) {
     let storage: Storage
     let histories: Histories
     beforeAll(async () => {
-      store = await createStore(driver)
+      store = await createStore(driver, { isApart: true })
       storage = store.storage
       histories = await fill(storage, { events: size.events, seed: SEED })
     }, 300_000)
