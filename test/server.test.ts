@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { beforeEach, describe, expect, inject, it } from 'vitest'
@@ -128,6 +129,8 @@ describe('stopping', () => {
     const halfOpen = connect(port, '127.0.0.1')
     halfOpen.on('error', () => undefined)
     halfOpen.write('GET /v1/api/events HTTP/1.1\r\nHost: x\r\nX-Half: ')
+    await once(halfOpen, 'connect')
+    await until(() => service.output().includes(`accepted ${halfOpen.localPort}\n`))
     // Accepted before the signal: each must be answered.
     const before = acceptedBy(service)
     const failed = Promise.all(Array.from({ length: 20 }, () => ask(`${service.url}/v1/api/events`, false)))

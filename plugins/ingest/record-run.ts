@@ -8,7 +8,7 @@ import { forgetValidators, type Known, readKnown } from './known-state.ts'
 import { explainFailure, type Failure, HINTS } from './reasons.ts'
 import { stillMissing } from './vanish-guard.ts'
 
-export interface RunContext extends JobContext {
+export interface RunContext extends Omit<JobContext, 'stop'> {
   storage: Storage
   http: HttpClient
   /** Of the command that it is done for: the run has the same. */

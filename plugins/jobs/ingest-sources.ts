@@ -1,4 +1,5 @@
 import { defineJob } from './kit/define.ts'
+import { throwIfLeft } from './kit/throw-if-left.ts'
 
 /** One job a source. */
 export default defineJob((app) =>
@@ -12,8 +13,7 @@ export default defineJob((app) =>
       timeoutMs: source.timeout * 1000,
       source,
       run: async (context) => {
-        const { reason } = await app.ingest.fetch(source, context)
-        if (reason === 'aborted') context.signal.throwIfAborted()
+        throwIfLeft(await app.ingest.fetch(source, context), context)
       }
     }))
 )

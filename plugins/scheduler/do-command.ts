@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Command } from '../../storage/kit/command.ts'
 import type { JobContext } from '../jobs/kit/contract.ts'
+import { throwIfLeft } from '../jobs/kit/throw-if-left.ts'
 import type { Source } from '../sources.ts'
 
 export interface CommandContext {
@@ -24,10 +25,13 @@ export async function doCommand(command: Command, { app, source, isPaused, conte
   const { id, kind } = command
   const { storage, ingest } = app
   const attempts = await storage.beginCommand(id)
-  if (attempts === null) return
+  // Whoever has done it may have left it unfinished: when all stop, it stays so.
+  if (attempts === null) return context.stop.throwIfAborted()
   const run = await storage.run(source.name, id)
-  if (run !== null && run.outcome !== null)
-    return storage.finishCommand(id, { outcome: run.outcome, detail: run.detail })
+  if (run !== null && run.outcome !== null) {
+    await storage.finishCommand(id, { outcome: run.outcome, detail: run.detail })
+    return throwIfLeft(run, context)
+  }
   const log = context.log.child({ command: kind, asked_at: command.asked_at })
   const doing = { ...context, log, id }
   if (attempts > MOST_ATTEMPTS) {
@@ -37,10 +41,8 @@ export async function doCommand(command: Command, { app, source, isPaused, conte
   } else if (isPaused && kind === 'run') {
     doing.signal = AbortSignal.abort(new DOMException('the source was paused', 'PausedError'))
   }
-  if (kind === 'run') {
-    const { reason } = await ingest.fetch(source, doing)
-    if (reason === 'aborted') context.signal.throwIfAborted()
-  } else if (kind === 'dry_run') {
+  if (kind === 'run') throwIfLeft(await ingest.fetch(source, doing), context)
+  else if (kind === 'dry_run') {
     const result = await ingest.dryRun(source, doing)
     const { outcome, detail } = result
     // It was cut short: whoever comes next begins it again, since there is nothing that it leaves unfinished.

@@ -44,7 +44,7 @@ export async function runJob(
   let isCutShort = false
   try {
     const signals = [stop, timeout.signal, lost.signal, ...(paused ? [paused] : [])]
-    await job.run({ signal: AbortSignal.any(signals), log, lease })
+    await job.run({ signal: AbortSignal.any(signals), stop, log, lease })
   } catch (error) {
     if (!stop.aborted) throw error
     isCutShort = true

@@ -36,7 +36,10 @@ describe('a retry', () => {
     const storage = await start()
     await untilAsked()
     let lease = null
-    while (lease === null) lease = await storage.takeLease('source:demo', 'somebody else', 60_000)
+    while (lease === null) {
+      await sleep(5)
+      lease = await storage.takeLease('source:demo', 'somebody else', 60_000)
+    }
     await sleep(800)
     await storage.releaseLease(lease)
     await untilHealed()

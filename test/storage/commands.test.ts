@@ -78,12 +78,18 @@ for (const driver of DRIVERS.keys()) {
 
     it('to run are the same for a second, though that run is over', async () => {
       const add = () => storage.addCommand('a', 'run')
-      const first = await add()
-      await storage.finishCommand(first.id, { outcome: 'complete', detail: null })
-      await shiftTimes(driver, store.options, 60_000)
-      expect(await add()).toMatchObject({ id: first.id, outcome: 'complete' })
-      await shiftTimes(driver, store.options, -61_100)
-      expect((await add()).id).not.toBe(first.id)
+      for (let tookMs = 900; tookMs >= 900; ) {
+        const started = performance.now()
+        const first = await add()
+        await storage.finishCommand(first.id, { outcome: 'complete', detail: null })
+        const next = await add()
+        tookMs = performance.now() - started
+        // Less than a second by the clock of the storage, too.
+        if (tookMs < 900) expect(next).toMatchObject({ id: first.id, outcome: 'complete' })
+        await shiftTimes(driver, store.options, -1000)
+        expect((await add()).id).not.toBe(first.id)
+        await shiftTimes(driver, store.options, -1000)
+      }
     })
 
     it('to pause and to resume are in force at once, the last of them, in every process', async () => {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Collection, type Db, type FindCursor, MongoClient } from 'mongodb'
 import { describe, expect, inject, it } from 'vitest'
 import type { OpenRun, Storage } from '../../storage/kit/contract.ts'
-import { LeaseLost } from '../../storage/kit/errors.ts'
+import { isStorageFailure, LeaseLost } from '../../storage/kit/errors.ts'
 import { rejectId } from '../../storage/kit/rejects.ts'
 import { NO_COUNTS } from '../../storage/kit/run.ts'
 import { createStorage as createMongodb } from '../../storage/mongodb/storage.ts'
@@ -118,7 +118,7 @@ describe.skipIf(whyNot('mongodb') !== undefined)('a holder that is stopped on Mo
     await client.connect()
     const lease = (await storage.takeLease(`source:${source}`, 'stopped', ms))!
     const stale = await storage.openRun(source, lease).catch((error) => error)
-    if (stale instanceof Error) return stopBefore(command, name, call, store, ms * 2)
+    if (stale instanceof LeaseLost || isStorageFailure(stale)) return stopBefore(command, name, call, store, ms * 2)
     left = command
     const result = call(stopped, stale).then(
       () => 'done',

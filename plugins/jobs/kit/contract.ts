@@ -30,6 +30,8 @@ export interface JobContext {
    * listen to it is a fault.
    */
   signal: AbortSignal
+  /** Aborts when the service stops, and for nothing else. */
+  stop: AbortSignal
   log: FastifyBaseLogger
   /** `lease.now()` is the time, whatever this machine's clock says. */
   lease: Lease
