@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import { beforeEach, describe, expect, inject, it } from 'vitest'
 import { preload } from './hazards/kit/fleet.ts'
 import { ask } from './load.ts'
@@ -8,6 +11,7 @@ import { type Provider, startProvider } from './provider.ts'
 import {
   createGate,
   events,
+  freePort,
   ingested,
   live,
   ready,
@@ -34,6 +38,21 @@ describe('the process', () => {
       expect(await service.exit).toBe(0)
       expect(service.output()).toContain('"msg":"stopped"')
     }
+  })
+
+  it('goes with the npm that it was started by', async () => {
+    const port = String(await freePort())
+    await writeFile(path('config.ini'), source(`file:${SAMPLE}`))
+    const npm = spawn('npm', ['start'], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+      env: { PATH: process.env.PATH, EVENTS_CONFIG: path('config.ini'), EVENTS_SERVER_PORT: port },
+      stdio: ['ignore', 'pipe', 'inherit']
+    })
+    const output = text(npm.stdout)
+    await until(async () => (await status(`http://127.0.0.1:${port}/livez`)) === 200)
+    npm.kill('SIGTERM')
+    // It has its end when nobody is left who may write to it.
+    expect(await output).toContain('"msg":"stopped"')
   })
 
   it('says all that is wrong with its configuration, opens nothing, and exits with code 2', async () => {
