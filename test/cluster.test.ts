@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { startLoad } from './load.ts'
+import { RESET_AT_ONCE, startLoad } from './load.ts'
 import {
   ingested,
   logged,
@@ -91,7 +91,7 @@ describe('a service of several workers', () => {
     await haveAsked(load.clients, 10)
     process.kill(workers(service)[0]!, 'SIGKILL')
     await until(() => workers(service).length === 3)
-    // Those who had their connection to the one that was killed lose what they wait for, until that has been noticed.
+    // Until it has been noticed that it is gone, it may be given new connections.
     const lost = failures(load.clients).length
     await haveAsked(load.clients, Math.max(...load.clients.map(({ requests }) => requests)) + 10)
     const clients = await load.stop()
@@ -99,6 +99,10 @@ describe('a service of several workers', () => {
     // The workers take turns: every other client has its connection to the one that lived.
     const failed = [0, 1].map((half) => failures(clients.filter((_, i) => i % 2 === half)).length)
     expect(Math.min(...failed)).toBe(0)
+    // Of those who had theirs to the one that was killed, each has lost what it was waiting for at most.
+    for (const client of clients) {
+      expect(client.failures.filter((failure) => failure !== RESET_AT_ONCE).length).toBeLessThanOrEqual(1)
+    }
     expect(await status(`${service.url}/readyz`)).toBe(200)
   })
 

@@ -5,6 +5,9 @@ import { onTestFinished } from 'vitest'
 /** Between two requests of a client: it is not to find out how many there can be. */
 const PAUSE_MS = 3
 
+/** Of a connection that had not been answered on yet. */
+export const RESET_AT_ONCE = 'ECONNRESET on a new connection'
+
 export interface Client {
   requests: number
   /** What went wrong, in order. */
@@ -18,7 +21,10 @@ export function ask(url: string, agent: Agent | false): Promise<string | undefin
       response.on('error', (error) => resolve(error.message)).resume()
       response.on('end', () => resolve(response.statusCode === 200 ? undefined : `status ${response.statusCode}`))
     })
-    request.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    request.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+      const isNew = code === 'ECONNRESET' && !request.reusedSocket
+      resolve(isNew ? RESET_AT_ONCE : (code ?? message))
+    })
   })
 }
 

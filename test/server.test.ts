@@ -101,7 +101,7 @@ describe('the process', () => {
     provider.serve(await readFile(SAMPLE))
     const second = await run(config)
     await live(second)
-    await until(async () => (await events(second)).length === 3)
+    await until(async () => (await events(second)).length === 3, 30_000)
     // Its events are there a moment before its end is recorded.
     const runs = await until(async () => {
       const { data } = (await (await fetch(`${second.url}/v1/api/sources/demo/runs`)).json()) as {

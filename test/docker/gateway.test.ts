@@ -15,9 +15,9 @@ describe.skipIf(HAPROXY === undefined)('the gateway', () => {
   let gateway: Gateway
   const start = async (env = {}) => {
     gateway = await startGateway(HAPROXY!, { nameServer: names.port, apiPort: replicas[0]!.port, env })
-    await expect.poll(status).toBe(200)
+    await expect.poll(status, { timeout: 10_000 }).toBe(200)
     // Not the first one only: each.
-    await expect.poll(whoAnswers).toHaveLength(replicas.length)
+    await expect.poll(whoAnswers, { timeout: 10_000 }).toHaveLength(replicas.length)
     for (const replica of replicas) replica.seen = []
   }
   beforeEach(async () => {
@@ -49,7 +49,7 @@ describe.skipIf(HAPROXY === undefined)('the gateway', () => {
     expect(replicas[0]!.seen[0]!.headers['x-forwarded-for']).toBe('127.0.0.1')
 
     replicas.push(await startReplica('127.0.0.5', replicas[0]!.port))
-    await expect.poll(whoAnswers).toHaveLength(4)
+    await expect.poll(whoAnswers, { timeout: 10_000 }).toHaveLength(4)
   })
 
   it('fails no request when a replica is killed that many are waiting for', async () => {
@@ -78,15 +78,15 @@ describe.skipIf(HAPROXY === undefined)('the gateway', () => {
   it('leaves out a replica that is not ready, unless none is', async () => {
     await start()
     replicas[0]!.isReady = false
-    await expect.poll(whoAnswers).toEqual(['127.0.0.3', '127.0.0.4'])
+    await expect.poll(whoAnswers, { timeout: 10_000 }).toEqual(['127.0.0.3', '127.0.0.4'])
     for (const replica of replicas) replica.isReady = false
-    await expect.poll(whoAnswers).toEqual(['127.0.0.2', '127.0.0.3', '127.0.0.4'])
+    await expect.poll(whoAnswers, { timeout: 10_000 }).toEqual(['127.0.0.2', '127.0.0.3', '127.0.0.4'])
   })
 
   it('says in the form of the API that none is there', async () => {
     await start()
     for (const replica of replicas) await replica.kill()
-    await expect.poll(status).toBe(503)
+    await expect.poll(status, { timeout: 10_000 }).toBe(503)
     const answer = await get()
     expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8')
     expect(answer.headers.get('retry-after')).toBe('5')
@@ -127,7 +127,7 @@ describe.skipIf(HAPROXY === undefined)('the gateway', () => {
     await expect.poll(() => replicas.flatMap(({ seen }) => seen).length).toBe(1)
     const exit = once(gateway.process, 'exit')
     gateway.process.kill('SIGUSR1')
-    await expect.poll(status).toBe(0)
+    await expect.poll(status, { timeout: 10_000 }).toBe(0)
     expect((await answer).status).toBe(200)
     expect(await exit).toEqual([0, null])
   })

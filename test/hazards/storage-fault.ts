@@ -83,7 +83,7 @@ export async function goThrough(
   for (const one of services) await ready(one)
   const readyAfter = performance.now() - ended
   isGrowing = false
-  const lost = await until(async () => (await differences(service, version)) === 0).then(
+  const lost = await until(async () => (await differences(service, version)) === 0, 60_000).then(
     () => 0,
     () => differences(service, version)
   )

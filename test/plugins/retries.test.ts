@@ -32,7 +32,7 @@ describe('a retry', () => {
     while (provider.requests.length < times) await sleep(10)
   }
 
-  it('still comes when its time was when somebody else held the source', async () => {
+  it('still comes when its time was when somebody else held the source', { timeout: 40_000 }, async () => {
     const storage = await start()
     await untilAsked()
     let lease = null

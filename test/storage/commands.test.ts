@@ -6,7 +6,7 @@ import { createStore, DRIVERS, endRun, startRun, type TestStore, whyNot } from '
 import { shiftTimes } from './shift-times.ts'
 
 /** How much later than this machine's clock says the storage may be without a test failing for it. */
-const NOW = 60_000
+const NOW = 5000
 
 for (const driver of DRIVERS.keys()) {
   describe.skipIf(whyNot(driver) !== undefined)(`commands on ${driver}`, () => {
@@ -212,7 +212,7 @@ for (const driver of DRIVERS.keys()) {
       await sleep(50)
       const passed = lease.now().getTime() - first
       expect(passed).toBeGreaterThanOrEqual(45)
-      expect(Math.abs((await storage.agenda()).now - lease.now().getTime())).toBeLessThan(NOW)
+      expect(Math.abs((await storage.agenda()).now - lease.now().getTime())).toBeLessThan(1000)
     })
 
     it('is seen to once, by one of many', async () => {

@@ -64,7 +64,7 @@ it('a stream is told of when it ends, with how long it was waited for, not how l
   await expect(read()).rejects.toThrow(StorageUnavailable)
   expect(seen).toBe(3)
   expect(await noted()).toMatchObject([{ operation: 'stream', failure: { message: 'away' } }])
-  expect((await noted())[0]!.seconds).toBeLessThan(0.5)
+  expect((await noted())[0]!.seconds).toBeLessThan(0.4)
 })
 
 it('a consumer that leaves ends the stream', async () => {
