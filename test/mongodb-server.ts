@@ -4,12 +4,12 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { MongoClient } from 'mongodb'
 import type { TestProject } from 'vitest/node'
+import { takePort } from './take-port.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -45,7 +45,7 @@ export async function startMongodb() {
   const hasMongod = await succeeds('mongod', ['--version'])
   const program = hasMongod ? 'mongod' : await installSecantus()
   const directory = await mkdtemp(join(tmpdir(), 'events-mongodb-'))
-  const port = await findFreePort()
+  const port = await takePort()
   // A SecantusDB that stops calls itself a standalone: a driver that follows a replica set would drop it for good.
   const url = `mongodb://127.0.0.1:${port}/${hasMongod ? '' : '?directConnection=true'}`
   const args = hasMongod
@@ -119,14 +119,6 @@ async function findPython() {
     if (await succeeds(name, ['-c', 'import sys; sys.exit(sys.version_info < (3, 10))'])) return name
   }
   throw new Error('there is no Python 3.10 or newer')
-}
-
-async function findFreePort() {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  return port
 }
 
 function succeeds(program: string, args: string[]) {

@@ -11,7 +11,6 @@ import { type Provider, startProvider } from './provider.ts'
 import {
   createGate,
   events,
-  freePort,
   ingested,
   live,
   ready,
@@ -23,6 +22,7 @@ import {
   useServices
 } from './service.ts'
 import { whyNot } from './storage/fixtures.ts'
+import { takePort } from './take-port.ts'
 
 const { run, path } = useServices()
 const acceptedBy = (service: Service) => service.output().match(/^accepted /gm)?.length ?? 0
@@ -41,7 +41,7 @@ describe('the process', () => {
   })
 
   it('goes with the npm that it was started by', async () => {
-    const port = String(await freePort())
+    const port = String(await takePort())
     await writeFile(path('config.ini'), source(`file:${SAMPLE}`))
     const npm = spawn('npm', ['start'], {
       cwd: fileURLToPath(new URL('..', import.meta.url)),

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach } from 'vitest'
+import { takePort } from './take-port.ts'
 
 const SERVER = fileURLToPath(new URL('../server.ts', import.meta.url))
 /** A feed of three events. */
@@ -60,7 +61,7 @@ export async function createServices(): Promise<Services> {
   return {
     path: (name) => join(folder, name),
     async run(config, env = {}) {
-      const port = env.EVENTS_SERVER_PORT ?? String(await freePort())
+      const port = env.EVENTS_SERVER_PORT ?? String(await takePort())
       const file = join(folder, 'config.ini')
       await writeFile(file, config)
       const child = spawn(process.execPath, [SERVER], {
@@ -133,19 +134,11 @@ export async function until<T>(check: () => Promise<T | false> | T | false, ms =
   }
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 /** A port where there is nothing until it is opened; then, a server elsewhere. */
 export async function createGate(target: { hostname: string; port: string | number }) {
   const sockets = new Set<Socket>()
   let server: Server | undefined
-  const port = await freePort()
+  const port = await takePort()
   return {
     port,
     async open() {

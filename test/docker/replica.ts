@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { takePort } from '../take-port.ts'
 
 export interface Replica {
   address: string
@@ -16,7 +16,7 @@ export interface Replica {
 }
 
 /** Stands for one container of the API, at an address of its own. */
-export async function startReplica(address: string, port = 0): Promise<Replica> {
+export async function startReplica(address: string, port?: number): Promise<Replica> {
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     if (request.url === '/livez') return response.end()
     if (request.url === '/readyz') return response.writeHead(replica.isReady ? 200 : 503).end()
@@ -28,7 +28,7 @@ export async function startReplica(address: string, port = 0): Promise<Replica> 
   const server = createServer((request, response) => void answer(request, response))
   const replica: Replica = {
     address,
-    port,
+    port: port ?? (await takePort()),
     isReady: true,
     delay: 0,
     seen: [],
@@ -39,8 +39,7 @@ export async function startReplica(address: string, port = 0): Promise<Replica> 
       await once(server, 'close')
     }
   }
-  server.listen(port, address)
+  server.listen(replica.port, address)
   await once(server, 'listening')
-  replica.port = (server.address() as AddressInfo).port
   return replica
 }

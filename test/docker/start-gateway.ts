@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { takePort } from '../take-port.ts'
 
 export interface Gateway {
   url: string
@@ -22,7 +22,7 @@ export interface GatewayOptions {
 /** docker/gateway/haproxy.cfg as it is, but for the ports, which a container has for itself. */
 export async function startGateway(haproxy: string, options: GatewayOptions): Promise<Gateway> {
   const source = await readFile(new URL('../../docker/gateway/haproxy.cfg', import.meta.url), 'utf8')
-  const port = await freePort()
+  const port = await takePort()
   const folder = await mkdtemp(join(tmpdir(), 'event-service-'))
   const file = join(folder, 'haproxy.cfg')
   const config = source
@@ -41,13 +41,4 @@ export async function startGateway(haproxy: string, options: GatewayOptions): Pr
       await rm(folder, { recursive: true })
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -3,8 +3,9 @@ import { describe, it } from 'vitest'
 import type { Storage } from '../../storage/kit/contract.ts'
 import { ask } from '../ask.ts'
 import { ADMIN_TOKEN } from '../helper.ts'
-import { freePort, live, until } from '../service.ts'
+import { live, until } from '../service.ts'
 import { DRIVERS, whyNot } from '../storage/fixtures.ts'
+import { takePort } from '../take-port.ts'
 import { type Fleet, holderOf, listening, preload, startFleet } from './kit/fleet.ts'
 import { makeVersion } from './kit/versions.ts'
 import { isFull, recordHazard } from './record.ts'
@@ -68,7 +69,7 @@ async function runBeside(driver: string, shift: number) {
     response.end(body)
   })
 
-  const port = String(await freePort())
+  const port = String(await takePort())
   const wrong = await fleet.run({
     NODE_OPTIONS: `${preload('wrong-clock')} ${preload('short-lease')}`,
     TEST_CLOCK_SHIFT_MS: String(shift),

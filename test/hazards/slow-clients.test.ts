@@ -3,8 +3,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, it } from 'vitest'
-import { freePort, live } from '../service.ts'
+import { live } from '../service.ts'
 import { DRIVERS, whyNot } from '../storage/fixtures.ts'
+import { takePort } from '../take-port.ts'
 import { nextEnd, startFleet } from './kit/fleet.ts'
 import { startReaders } from './kit/readers.ts'
 import { createSlowFeed } from './kit/slow-feed.ts'
@@ -25,7 +26,7 @@ describe.concurrent('clients that send half of a request', () => {
         const feed = createSlowFeed(fleet.provider)
         const service = await fleet.run({
           EVENTS_SERVER_ROLES: 'api,ingest',
-          EVENTS_SERVER_PORT: String(await freePort())
+          EVENTS_SERVER_PORT: String(await takePort())
         })
         await live(service)
         await feed.give(makeVersion(0, { events: 700, steady: 50 }))

@@ -2,8 +2,9 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, it } from 'vitest'
 import { createRandom } from '../../bench/kit/random.ts'
-import { freePort, live, until } from '../service.ts'
+import { live, until } from '../service.ts'
 import { DRIVERS, whyNot } from '../storage/fixtures.ts'
+import { takePort } from '../take-port.ts'
 import { listening, nextEnd, preload, startFleet } from './kit/fleet.ts'
 import { startReaders } from './kit/readers.ts'
 import { createSlowFeed } from './kit/slow-feed.ts'
@@ -36,7 +37,7 @@ describe.concurrent('SIGTERM while it ingests and answers', () => {
         let takeover = 0
         const total = { lost: 0, duplicated: 0, halfDelisted: 0 }
         for (let point = 0; point < POINTS; point++) {
-          const port = String(await freePort())
+          const port = String(await takePort())
           const service = await fleet.run({
             EVENTS_SERVER_ROLES: 'api,ingest',
             EVENTS_SERVER_PORT: port,

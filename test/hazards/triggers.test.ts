@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, it } from 'vitest'
 import { LEASE_MS } from '../../plugins/scheduler/run-job.ts'
 import { ADMIN_TOKEN } from '../helper.ts'
-import { freePort, live, until } from '../service.ts'
+import { live, until } from '../service.ts'
 import { DRIVERS, whyNot } from '../storage/fixtures.ts'
+import { takePort } from '../take-port.ts'
 import { holderOf, listening, NEVER, preload, startFleet } from './kit/fleet.ts'
 import { SHORT_LEASE_MS } from './kit/short-lease.ts'
 import { createSlowFeed } from './kit/slow-feed.ts'
@@ -25,7 +26,7 @@ describe.concurrent('a hundred triggers at once, of two processes', () => {
         const version = makeVersion(0, { events: 700, steady: 50 })
         const apis = await Promise.all(
           [0, 1].map(async () => {
-            const api = await fleet.run({ EVENTS_SERVER_ROLES: 'api', EVENTS_SERVER_PORT: String(await freePort()) })
+            const api = await fleet.run({ EVENTS_SERVER_ROLES: 'api', EVENTS_SERVER_PORT: String(await takePort()) })
             await live(api)
             return api
           })

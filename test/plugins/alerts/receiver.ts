@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Notice } from '../../../plugins/alerts/notice.ts'
+import { takePort } from '../../take-port.ts'
 
 export const SECRET = 'a-secret-of-the-tests'
 
@@ -31,7 +31,7 @@ export const EXAMPLE: Notice = JSON.parse(/```json\n(.*?)```/s.exec(DOCS)![1]!)
 export async function startReceiver(): Promise<Receiver> {
   const notices: Notice[] = []
   let respond: (response: ServerResponse) => void = (response) => response.writeHead(204).end()
-  let port = 0
+  const port = await takePort()
   const server = createServer(async (request, response) => {
     let body = ''
     for await (const chunk of request) body += chunk
@@ -47,7 +47,6 @@ export async function startReceiver(): Promise<Receiver> {
   async function open(): Promise<void> {
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')
-    port = (server.address() as AddressInfo).port
   }
   await open()
   return {
