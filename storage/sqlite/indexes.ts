@@ -42,9 +42,6 @@ export function isIndexed({ get }: Pick<Database, 'get'>): boolean {
 /** The page cache while they are built, in KB: to sort takes as much memory again. */
 const SORTING_KB = 2048
 
-/** To renew a lease in, after a step that was longer than it. */
-const REST_MS = 30_000
-
 /** At the end of a run: where they are not there yet, each in a transaction of its own, so that others can write between. */
 export async function buildIndexes(database: Database, opened: Pick<OpenRun, 'lease'>): Promise<void> {
   if (await database.attempt(() => isIndexed(database))) return
@@ -52,15 +49,11 @@ export async function buildIndexes(database: Database, opened: Pick<OpenRun, 'le
     await database.fenced(opened, () => {
       // Of two runs that end at once, one has done it.
       if (isIndexed(database)) return
+      const { name } = opened.lease
+      const { left } = database.get(`select expires - ${NOW_MS} as left from leases where name = ?`, name)!
       build(database, sql)
-      // It can have run out, but nobody can have taken it: there was no other writer.
-      const { name, token } = opened.lease
-      database.run(
-        `update leases set expires = max(expires, ${NOW_MS} + ?) where name = ? and token = ?`,
-        REST_MS,
-        name,
-        token
-      )
+      // Nobody could renew it meanwhile. It can have run out, but not have been taken: there was no other writer.
+      database.run(`update leases set expires = ${NOW_MS} + ? where name = ?`, left as number, name)
     })
     await nextTurn()
   }

@@ -1442,6 +1442,15 @@ for (const driver of DRIVERS.keys()) {
     })
 
     describe('leases', () => {
+      it('are no longer than was asked for, whatever is done under them', async () => {
+        const lease = (await storage.takeLease('source:demo', 'a', 10_000))!
+        const run = await storage.openRun('demo', lease)
+        await storage.write(run, [makeEvent(1)])
+        await endRun(storage, run)
+        const { now, leases } = await storage.agenda()
+        expect(leases.find(({ name }) => name === lease.name)!.expires - now).toBeLessThanOrEqual(10_000)
+      })
+
       it('are held by one at a time, and raise their token with every take', async () => {
         const first = (await storage.takeLease('job', 'a', 60_000))!
         expect(await storage.takeLease('job', 'b', 60_000)).toBeNull()
