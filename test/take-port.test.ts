@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { afterEach, expect, it, vi } from 'vitest'
-import { takePort } from './take-port.ts'
+import { PORTS, takePort } from './take-port.ts'
 
-// Of 12 000: so many that two who do not know of each other have one in common.
+// So many that two who do not know of each other have one in common.
 const MANY = 300
 
 /** As another process takes them, which then ends. */
@@ -14,26 +14,50 @@ async function takeElsewhere(count: number): Promise<number[]> {
     import { takePort } from ${JSON.stringify(new URL('take-port.ts', import.meta.url).href)}
     for (let i = 0; i < ${count}; i++) console.log(await takePort())
   `
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program])
+  const args = ['--input-type=module', '--eval', program]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000, killSignal: 'SIGKILL' })
   return stdout.trim().split('\n').map(Number)
+}
+/** Takes one, if it can, that is so far from the first. */
+async function takeFrom(offset: number): Promise<number> {
+  vi.spyOn(Math, 'random').mockReturnValue((offset + 0.5) / PORTS.count)
+  return takePort()
+}
+async function listen(port: number) {
+  const server = createServer().listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  return server
 }
 
 afterEach(() => vi.restoreAllMocks())
 
-it('gives a port once, in whichever process', async () => {
+it('gives a port once, in whichever process, and none that the system may give', async () => {
   const own: number[] = []
   for (let i = 0; i < MANY; i++) own.push(await takePort())
   const others = await takeElsewhere(MANY)
   expect(others).toHaveLength(MANY)
   expect(new Set([...own, ...others]).size).toBe(2 * MANY)
+  expect(Math.max(...own, ...others)).toBeLessThan(32_768)
 })
 
-it('passes over a port that something listens at', async () => {
+it('passes over a port that something listens at, and leaves it to others', async () => {
   const [port] = (await takeElsewhere(1)) as [number]
-  const server = createServer().listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  vi.spyOn(Math, 'random').mockReturnValue((port - 20_000 + 0.5) / 12_000)
-  const next = await takePort()
+  const server = await listen(port)
+  expect(await takeFrom(port - PORTS.first)).not.toBe(port)
   server.close()
-  expect(next).not.toBe(port)
+  await once(server, 'close')
+  expect(await takeFrom(port - PORTS.first)).toBe(port)
+})
+
+it('gives one that can be listened at', async () => {
+  const server = await listen(await takePort())
+  server.close()
+})
+
+it('goes on at the first after the last', async () => {
+  const last = PORTS.count - 1
+  await takeFrom(last)
+  const next = await takeFrom(last)
+  expect(next).toBeGreaterThanOrEqual(PORTS.first)
+  expect(next).toBeLessThan(PORTS.first + last)
 })

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { OpenRun } from '../kit/contract.ts'
 import { type Database, NOW_MS } from './database.ts'
 
@@ -46,16 +46,16 @@ const SORTING_KB = 2048
 export async function buildIndexes(database: Database, opened: Pick<OpenRun, 'lease'>): Promise<void> {
   if (await database.attempt(() => isIndexed(database))) return
   for (const sql of READING) {
+    // A timer, for those that are due come first: leases are renewed between any two.
+    await sleep(1)
     await database.fenced(opened, () => {
       // Of two runs that end at once, one has done it.
       if (isIndexed(database)) return
-      const { name } = opened.lease
-      const { left } = database.get(`select expires - ${NOW_MS} as left from leases where name = ?`, name)!
+      const { start } = database.get(`select ${NOW_MS} as start`)!
       build(database, sql)
-      // Nobody could renew it meanwhile. It can have run out, but not have been taken: there was no other writer.
-      database.run(`update leases set expires = ${NOW_MS} + ? where name = ?`, left as number, name)
+      // Nobody could renew a lease meanwhile, nor take one that ran out: there was no other writer.
+      database.run(`update leases set expires = expires + ${NOW_MS} - ?`, start as number)
     })
-    await nextTurn()
   }
 }
 

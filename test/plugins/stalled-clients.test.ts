@@ -6,6 +6,7 @@ import fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import stalledClients from '../../plugins/stalled-clients.ts'
 import { createApp } from '../helper.ts'
+import { takePort } from '../take-port.ts'
 
 /** More than there is room for on the way. */
 const BIG = Buffer.alloc(64 * 2 ** 20)
@@ -33,7 +34,8 @@ afterEach(async () => {
 })
 
 async function listen(host = '127.0.0.1'): Promise<number> {
-  await app.listen({ host, port: 0 })
+  // Free at each address of the host.
+  await app.listen({ host, port: await takePort() })
   return (app.server.address() as AddressInfo).port
 }
 
