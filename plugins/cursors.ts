@@ -1,4 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto'
+import { deflateSync, inflateSync } from 'node:zlib'
 import fp from 'fastify-plugin'
 import type { Position } from '../storage/kit/contract.ts'
 import { invalidParameter } from './errors/problem.ts'
@@ -26,6 +27,10 @@ export interface Cursors {
 
 /** Of base64url: 16 bytes, and 4 bits. */
 const MAC_LENGTH = 22
+/** In characters. */
+const LONG = 1000
+/** The first byte of what `deflateSync` makes. */
+const DEFLATED = 0x78
 const NOT_OURS = 'the page.next_cursor of an answer of this service; leave it out to start afresh'
 const OF_ANOTHER = 'the cursor of an answer to the same query; leave it out to start afresh'
 
@@ -44,25 +49,24 @@ export default fp(
       }
       return secret
     }
-    const sign = (payload: string, key: string) =>
+    const sign = (bytes: Buffer, key: string) =>
       // Cut, so that nobody can go on from it to that of a longer text, as from a whole one.
-      hash('sha256', key + payload, 'base64url').slice(0, MAC_LENGTH)
+      hash('sha256', Buffer.concat([Buffer.from(key), bytes]), 'base64url').slice(0, MAC_LENGTH)
 
     app.decorate('cursors', {
       async encode(position, scope, now = 0) {
-        const payload = JSON.stringify([digest(scope), now, ...position])
-        return sign(payload, await readSecret()) + Buffer.from(payload).toString('base64url')
+        const bytes = pack(JSON.stringify([digest(scope), now, ...position]))
+        return sign(bytes, await readSecret()) + bytes.toString('base64url')
       },
       async decode(cursor, toScope, parameter = 'cursor') {
         const mac = cursor.slice(0, MAC_LENGTH)
         const text = cursor.slice(MAC_LENGTH)
         const bytes = Buffer.from(text, 'base64url')
-        const payload = bytes.toString()
         const isOurs =
           // One text a cursor: what was left out in decoding it was not ours.
-          bytes.toString('base64url') === text && isEqual(mac, sign(payload, await readSecret()))
+          bytes.toString('base64url') === text && isEqual(mac, sign(bytes, await readSecret()))
         if (!isOurs) throw invalidParameter(parameter, `${parameter} is not one of this service.`, NOT_OURS)
-        const [scope, now, ...position] = JSON.parse(payload) as [string, number, ...string[]]
+        const [scope, now, ...position] = JSON.parse(unpack(bytes)) as [string, number, ...string[]]
         if (scope !== digest(toScope(now))) {
           throw invalidParameter(parameter, `${parameter} belongs to another query.`, OF_ANOTHER)
         }
@@ -72,6 +76,16 @@ export default fp(
   },
   { name: 'cursors', dependencies: ['storage'] }
 )
+
+/** Changes on MongoDB are a number for each source: without this, some 150 of them would be more than a URL can be. */
+function pack(payload: string): Buffer {
+  return payload.length < LONG ? Buffer.from(payload) : deflateSync(payload)
+}
+
+/** Only of bytes that are ours. JSON does not begin as what is deflated does. */
+function unpack(bytes: Buffer): string {
+  return (bytes[0] === DEFLATED ? inflateSync(bytes) : bytes).toString()
+}
 
 /** In a time that says nothing about either. */
 function isEqual(a: string, b: string): boolean {
