@@ -8,6 +8,7 @@ import { cpuPerRequest } from './rows/cpu-per-request.ts'
 import { deepPage } from './rows/deep-page.ts'
 import { fencingMongodb, fencingSqlite } from './rows/fencing.ts'
 import { firstLoad } from './rows/first-load.ts'
+import { firstLoadMongodb } from './rows/first-load-mongodb.ts'
 import { latencyUnderIngest } from './rows/latency-under-ingest.ts'
 import { listMongodb } from './rows/list-mongodb.ts'
 import { listConditional, listRepeated } from './rows/list-repeated.ts'
@@ -29,6 +30,7 @@ const ROWS = [
   million,
   unchangedFeed,
   firstLoad,
+  firstLoadMongodb,
   fencingSqlite,
   fencingMongodb,
   latencyUnderIngest,

@@ -7,8 +7,9 @@ export interface Sizes {
   fencing: { rounds: number; mongodbEvents: number }
   /** Of each server: `seconds` of load in each of `turns` turns of each of `rounds` rounds. */
   load: { warmupSeconds: number; rounds: number; turns: number; seconds: number }
-  /** On MongoDB. */
+  /** On MongoDB: in the storage of which lists are asked for, and in the feed that is loaded. */
   mongodbEvents: number
+  mongodbLoad: number
   /** With many zones. */
   zonesEvents: number
   /** Of two stores whose lists are compared. */
@@ -26,6 +27,7 @@ export const FULL: Sizes = {
   fencing: { rounds: 5, mongodbEvents: 5000 },
   load: { warmupSeconds: 4, rounds: 5, turns: 3, seconds: 2 },
   mongodbEvents: 1000,
+  mongodbLoad: 5000,
   zonesEvents: 2000,
   manyEvents: { small: 10_000, large: 1_000_000, pages: 1001 },
   latency: { rounds: 3, seconds: 10 },
@@ -40,6 +42,7 @@ export const QUICK: Sizes = {
   fencing: { rounds: 2, mongodbEvents: 1000 },
   load: { warmupSeconds: 1, rounds: 2, turns: 1, seconds: 1 },
   mongodbEvents: 1000,
+  mongodbLoad: 1000,
   zonesEvents: 500,
   manyEvents: { small: 1000, large: 10_000, pages: 51 },
   latency: { rounds: 1, seconds: 1 },
