@@ -27,9 +27,9 @@ export interface Cursors {
 
 /** Of base64url: 16 bytes, and 4 bits. */
 const MAC_LENGTH = 22
-/** In characters. */
+/** Of JSON, in characters: as long or longer, it is deflated. */
 const LONG = 1000
-/** The first byte of what `deflateSync` makes. */
+/** The first byte of what `deflateSync` makes, with its default window. */
 const DEFLATED = 0x78
 const NOT_OURS = 'the page.next_cursor of an answer of this service; leave it out to start afresh'
 const OF_ANOTHER = 'the cursor of an answer to the same query; leave it out to start afresh'
@@ -77,7 +77,7 @@ export default fp(
   { name: 'cursors', dependencies: ['storage'] }
 )
 
-/** Changes on MongoDB are a number for each source: without this, some 150 of them would be more than a URL can be. */
+/** Changes on MongoDB are a number for each source: without this, some 150 of them would be longer than a parameter may be. */
 function pack(payload: string): Buffer {
   return payload.length < LONG ? Buffer.from(payload) : deflateSync(payload)
 }

@@ -10,7 +10,7 @@ import { parseTime, TIME_FORMS } from './kit/bounds.ts'
 import { ChangeSchema, toChange } from './kit/change.ts'
 import { createChangeStreams } from './kit/change-stream.ts'
 import { renderInTurns } from './kit/in-turns.ts'
-import { ChangesPagingQuery, pageInfo, pageLinks } from './kit/paging.ts'
+import { ChangesPagingQuery, MOST_CURSOR, pageInfo, pageLinks } from './kit/paging.ts'
 import { renderList } from './kit/render-page.ts'
 import { STREAM_FAILURES } from './kit/responses.ts'
 import { sendStream } from './kit/send-stream.ts'
@@ -65,7 +65,7 @@ const changes: FastifyPluginAsyncTypebox = async (app) => {
         headers: Type.Object({
           'last-event-id': Type.Optional(
             Type.String({
-              maxLength: 8000,
+              maxLength: MOST_CURSOR,
               description: 'Of server-sent events: `id` of the last one that was received'
             })
           )

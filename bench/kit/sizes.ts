@@ -7,8 +7,9 @@ export interface Sizes {
   fencing: { rounds: number; mongodbEvents: number }
   /** Of each server: `seconds` of load in each of `turns` turns of each of `rounds` rounds. */
   load: { warmupSeconds: number; rounds: number; turns: number; seconds: number }
-  /** On MongoDB: in the storage of which lists are asked for, and in the feed that is loaded. */
+  /** On MongoDB: of which lists are asked for. */
   mongodbEvents: number
+  /** In the feed that is loaded into MongoDB. */
   mongodbLoad: number
   /** With many zones. */
   zonesEvents: number

@@ -7,7 +7,7 @@ import type { Source } from '../sources.ts'
 import { checkRecord, eventId } from './check.ts'
 
 /** Items that are written at once; fewer, when their raw texts or what they were read from are this long. */
-const BATCH = { items: 500, characters: 4e6 }
+export const BATCH = { items: 500, characters: 4e6 }
 /** Of a reject's raw text, in characters. */
 const MOST_RAW = 65_536
 

@@ -14,11 +14,14 @@ const Limit = (maximum: number) =>
     })
   )
 
+/** Of a cursor, in characters. */
+export const MOST_CURSOR = 8000
+
 export const PagingQuery = {
   limit: Limit(1000),
   cursor: Type.Optional(
     Type.String({
-      maxLength: 8000,
+      maxLength: MOST_CURSOR,
       minLength: 1,
       description: 'Where to go on: `page.next_cursor` of a previous answer to the same query',
       'x-allowed': 'page.next_cursor of a previous answer'
