@@ -4,7 +4,7 @@ import { describe, it } from 'vitest'
 import { createRandom } from '../../bench/kit/random.ts'
 import { until } from '../service.ts'
 import { DRIVERS, whyNot } from '../storage/fixtures.ts'
-import { holderOf, listening, NEVER, nextEnd, preload, startFleet } from './kit/fleet.ts'
+import { holderOf, listening, NEVER, nextEnd, preload, standStill, startFleet } from './kit/fleet.ts'
 import { createSlowFeed } from './kit/slow-feed.ts'
 import { makeVersion } from './kit/versions.ts'
 import { isFull, recordHazard } from './record.ts'
@@ -56,14 +56,7 @@ async function stopAndGo(driver: string, lane: number): Promise<string[]> {
     await sleep(random(40))
     const holder = await holderOf(fleet)
     const stopped = processes.find(({ process }) => process.pid === holder)!
-    const signal = (name: NodeJS.Signals) => stopped.process.kill(name)
-    signal('SIGSTOP')
-    // In the middle of a write to a file it keeps everybody else from writing: nothing can be newer.
-    while (fleet.raw.isLocked()) {
-      signal('SIGCONT')
-      await sleep(2)
-      signal('SIGSTOP')
-    }
+    await standStill(fleet, stopped)
     const finished = feed.finish()
     await feed.give(version(2 * point + 2))
     last = await until(async () => {
@@ -73,7 +66,7 @@ async function stopAndGo(driver: string, lane: number): Promise<string[]> {
 
     const before = await fleet.raw.dump()
     const said = stopped.output().length
-    signal('SIGCONT')
+    stopped.process.kill('SIGCONT')
     await finished
     await until(() => stopped.output().slice(said).includes('took it over'))
     await sleep(SETTLE_MS)

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Storage } from '../../../storage/kit/contract.ts'
 import type { Run } from '../../../storage/kit/run.ts'
@@ -75,6 +76,16 @@ export const listening = (service: Service) => until(() => service.output().incl
 
 /** Keys of a source that is fetched when somebody asks for it. */
 export const NEVER = { cron: '0 0 29 2 *', run_at_start: false }
+
+/** Stops a process, but not in the middle of a write to a file, with which it would keep everybody else from writing. */
+export async function standStill(fleet: Fleet, { process }: Service): Promise<void> {
+  process.kill('SIGSTOP')
+  while (fleet.raw.isLocked()) {
+    process.kill('SIGCONT')
+    await sleep(2)
+    process.kill('SIGSTOP')
+  }
+}
 
 /** The process that has the lease of `demo`; null while none has. */
 export async function holderOf(fleet: Fleet): Promise<number | null> {
