@@ -47,6 +47,8 @@ export interface TestAppOptions {
   /** Whether jobs run by themselves, too. */
   tick?: boolean
   ingest?: AppOptions['ingest']
+  /** See `createStore`. */
+  isApart?: boolean
 }
 
 const MOST_TRIES = 100
@@ -60,9 +62,10 @@ export async function createApp({
   server = {},
   alerts = {},
   tick = false,
-  ingest
+  ingest,
+  isApart = false
 }: TestAppOptions = {}): Promise<TestApp> {
-  const store = await createStore(driver)
+  const store = await createStore(driver, { isApart })
   const folder = await mkdtemp(join(tmpdir(), 'event-service-'))
   const sections: Record<string, object> = {
     server: { storage: driver, log_level: 'silent', admin_token: ADMIN_TOKEN, ...server },
