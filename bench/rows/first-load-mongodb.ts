@@ -7,7 +7,6 @@ import { formatNumber, type Row, rateResult } from '../kit/row.ts'
 const BAR = 0.8
 
 /** Where the server is a stand-in, most of what is measured is that. */
-
 export const firstLoadMongodb: Row = {
   name: 'first-load-mongodb',
   what: (sizes) => `first load of ${formatNumber(sizes.mongodbLoad)} events into MongoDB`,
